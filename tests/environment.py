@@ -1,0 +1,12 @@
+"""Environment of the test run; loaded with `-p tests.environment` before Django reads its settings."""
+
+import os
+import tempfile
+
+# Short, because the embedded Redis listens on a Unix socket below it.
+os.environ["HEADWATER_HOME"] = tempfile.mkdtemp(prefix="headwater-test-")
+os.environ["SECRET_KEY"] = "only-for-the-tests-" + os.urandom(16).hex()
+os.environ["HEADWATER_ANONYMOUS"] = "1"
+os.environ["HEADWATER_THREADS"] = "2"
+os.environ.pop("REDIS_URL", None)
+os.environ.pop("DATABASE_URL", None)

@@ -1,0 +1,119 @@
+"""Flows, their jobs, and the checkpoints that come out of them."""
+
+from pathlib import Path
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from tracing.models import Store
+
+
+class Flow(models.Model):
+    """One run of a recipe through its stages."""
+
+    name = models.SlugField(max_length=60, unique=True, help_text="Prefix of its checkpoints' names.")
+    recipe = models.CharField(
+        max_length=200, help_text="A name in training/recipes/ or the path of a TOML file."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class JobState(models.TextChoices):
+    WAITING = "waiting", "waiting for an earlier stage"
+    QUEUED = "queued", "queued"
+    RUNNING = "running", "running"
+    SUCCEEDED = "succeeded", "done"
+    FAILED = "failed", "failed"
+
+
+class Job(models.Model):
+    """One stage of a flow, run by one worker at a time in a child process with a directory of its own."""
+
+    flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="jobs")
+    stage = models.CharField(max_length=50)
+    position = models.PositiveSmallIntegerField()
+    after = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="followers")
+    state = models.CharField(max_length=20, choices=JobState.choices, default=JobState.WAITING)
+    phase = models.CharField(max_length=100, blank=True)
+    done = models.BigIntegerField(default=0)
+    total = models.BigIntegerField(default=0)
+    unit = models.CharField(max_length=30, blank=True)
+    eta_s = models.FloatField(null=True)
+    planned_s = models.FloatField(
+        default=0, help_text="What the recipe expects the stage to take, for the flow's ETA."
+    )
+    worker = models.CharField(max_length=200, blank=True)
+    heartbeat_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    error = models.TextField(blank=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    cpu_s = models.FloatField(null=True)
+
+    class Meta:
+        ordering = ["flow", "position"]
+        constraints = [models.UniqueConstraint(fields=["flow", "stage"], name="one_job_a_stage")]
+
+    def __str__(self) -> str:
+        return f"{self.flow.name}/{self.stage}"
+
+    @property
+    def directory(self) -> Path:
+        return settings.HOME / "jobs" / str(self.pk)
+
+    @property
+    def elapsed_s(self) -> float | None:
+        """Seconds from the first start until now or the end."""
+        if self.started_at is None:
+            return None
+        return ((self.finished_at or timezone.now()) - self.started_at).total_seconds()
+
+
+class Checkpoint(models.Model):
+    """A published Hugging Face directory under HEADWATER_HOME/checkpoints, and this row that finds it."""
+
+    name = models.SlugField(max_length=120, unique=True)
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="checkpoints")
+    parents = models.ManyToManyField("self", symmetrical=False, related_name="children")
+    stage = models.CharField(max_length=50)
+    step = models.PositiveIntegerField()
+    steps = models.PositiveIntegerField(help_text="Steps of the whole stage.")
+    final = models.BooleanField(default=False)
+    digest = models.CharField(max_length=100, help_text="Digest of the weights.")
+    tokenizer = models.CharField(max_length=100)
+    chat = models.CharField(max_length=20, help_text="Chat format: plain or chatml.")
+    thinking = models.BooleanField(default=False, help_text="It thinks in <think> before it answers.")
+    scores = models.JSONField(default=dict)
+    metrics = models.JSONField(default=dict)
+    stores = models.ManyToManyField(Store, through="TrainedOn", related_name="checkpoints")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def path(self) -> Path:
+        return settings.HOME / "checkpoints" / self.name
+
+
+class TrainedOn(models.Model):
+    """That a checkpoint's own stage read a store, and in which order (see training/core/order.py)."""
+
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.CASCADE)
+    store = models.ForeignKey(Store, on_delete=models.PROTECT)
+    seed = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["checkpoint", "store"], name="a_store_once_a_checkpoint")
+        ]
