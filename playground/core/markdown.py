@@ -1,0 +1,136 @@
+"""Markdown of a model's answer as safe HTML, with spans painted by character offset.
+
+Offsets count characters of the raw text. To carry them through Markdown, one private-use character is set
+before and one after each span; the parser treats both as letters, and after sanitising they become links.
+A mark that would change how the text parses (say, one that splits `**`) is left out: painting a span never
+changes what a reader sees otherwise.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+OPEN, CLOSE = "\ue000", "\ue001"
+TAGS = set(
+    "a blockquote br code del em h1 h2 h3 h4 h5 h6 hr li ol p pre s strong table tbody td th thead tr ul".split()
+)
+ATTRIBUTES = {"a": {"href"}, "code": {"class"}, "ol": {"start"}}
+# A list, heading or quote marker must stay the first thing on its line.
+BLOCK_PREFIX = re.compile(r"[ \t]*(?:(?:#{1,6}|[-*+]|\d{1,9}[.)]|>|\|)[ \t]*)*")
+PIECE = re.compile(r"""<(?:[^"'<>]|"[^"]*"|'[^']*')*>|[^<\ue000\ue001]+|[\ue000\ue001]|<""")
+
+
+@dataclass(frozen=True)
+class Paint:
+    """A stretch of text to paint: [start, end) in characters, its address and its CSS class.
+
+    Paints of one text do not overlap and are in order.
+    """
+
+    start: int
+    end: int
+    href: str
+    css_class: str
+    label: str = ""
+
+
+def markdown() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
+
+
+MARKDOWN = markdown()
+
+
+def render_blocks(text: str, paints: Sequence[Paint] = ()) -> list[str]:
+    """HTML of each top-level block of `text`, sanitised, with `paints` as links around their characters."""
+    text = text.replace(OPEN, "\ufffd").replace(CLOSE, "\ufffd")
+    plain = block_html(text)
+    kept = harmless(text, plain, list(paints))
+    if not kept:
+        return plain
+    painted = iter(kept)
+    return [paint_block(html, painted) for html in block_html(marked(text, kept))]
+
+
+def harmless(text: str, plain: list[str], paints: list[Paint]) -> list[Paint]:
+    """The paints whose marks leave the parse of `text` as it is."""
+    if not paints or leaves_as_is(text, plain, paints):
+        return paints
+    return [paint for paint in paints if leaves_as_is(text, plain, [paint])]
+
+
+def leaves_as_is(text: str, plain: list[str], paints: list[Paint]) -> bool:
+    html = block_html(marked(text, paints))
+    pairs = sum(block.count(OPEN) for block in html)
+    return pairs == len(paints) and [strip_marks(block) for block in html] == plain
+
+
+def strip_marks(html: str) -> str:
+    return html.replace(OPEN, "").replace(CLOSE, "")
+
+
+def marked(text: str, paints: Iterable[Paint]) -> str:
+    """`text` with one character before and one after each paint, past any block marker at a line's start."""
+    pieces, done = [], 0
+    for paint in paints:
+        start = after_block_prefix(text, paint.start, paint.end)
+        pieces += [text[done:start], OPEN, text[start : paint.end], CLOSE]
+        done = paint.end
+    return "".join([*pieces, text[done:]])
+
+
+def after_block_prefix(text: str, start: int, end: int) -> int:
+    line_start = text.rfind("\n", 0, start) + 1
+    match = BLOCK_PREFIX.match(text, line_start)
+    return min(max(start, match.end() if match else start), end)
+
+
+def block_html(text: str) -> list[str]:
+    """Sanitised HTML of each top-level block."""
+    environment: dict[str, object] = {}
+    tokens = MARKDOWN.parse(text, environment)
+    return [
+        nh3.clean(MARKDOWN.renderer.render(block, MARKDOWN.options, environment), tags=TAGS, attributes=ATTRIBUTES)
+        for block in top_level(tokens)
+    ]
+
+
+def top_level(tokens: Sequence[Token]) -> Iterable[list[Token]]:
+    """The token stream cut where the nesting returns to nothing."""
+    block: list[Token] = []
+    depth = 0
+    for token in tokens:
+        block.append(token)
+        depth += token.nesting
+        if depth == 0:
+            yield block
+            block = []
+
+
+def paint_block(html: str, paints: Iterable[Paint]) -> str:
+    """`html` with its marks turned into links; a link is closed and opened again around the tags inside it."""
+    source = iter(paints)
+    out: list[str] = []
+    current: Paint | None = None
+    inside_link = 0
+    for piece in PIECE.findall(html):
+        if piece == OPEN:
+            current = next(source)
+        elif piece == CLOSE:
+            current = None
+        elif piece.startswith("<") and len(piece) > 1:
+            inside_link += piece.startswith("<a ") - (piece == "</a>")
+            out.append(piece)
+        else:
+            out.append(painted_text(piece, current) if current and not inside_link else piece)
+    return "".join(out)
+
+
+def painted_text(html: str, paint: Paint) -> str:
+    address, label = escape(paint.href), escape(paint.label)
+    return f'<a class="{escape(paint.css_class)}" href="{address}" hx-get="{address}" title="{label}">{html}</a>'
