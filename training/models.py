@@ -33,12 +33,25 @@ class JobState(models.TextChoices):
     FAILED = "failed", "failed"
 
 
+class JobQuerySet(models.QuerySet["Job"]):
+    def held_by(self, worker: str) -> "JobQuerySet":
+        """Running in that worker's hands: every write of an attempt goes through this, so that a worker
+        which lost its job to another changes nothing."""
+        return self.filter(state=JobState.RUNNING, worker=worker)
+
+    def unfinished(self) -> "JobQuerySet":
+        return self.exclude(state=JobState.SUCCEEDED)
+
+
 class Job(models.Model):
     """One stage of a flow, run by one worker at a time in a child process with a directory of its own."""
 
     flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="jobs")
     stage = models.CharField(max_length=50)
     position = models.PositiveSmallIntegerField()
+    config = models.JSONField(
+        default=dict, help_text="The stage's settings, as the recipe had them at the start."
+    )
     after = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="followers")
     state = models.CharField(max_length=20, choices=JobState.choices, default=JobState.WAITING)
     phase = models.CharField(max_length=100, blank=True)
@@ -49,13 +62,21 @@ class Job(models.Model):
     planned_s = models.FloatField(
         default=0, help_text="What the recipe expects the stage to take, for the flow's ETA."
     )
-    worker = models.CharField(max_length=200, blank=True)
+    worker = models.CharField(
+        max_length=200, blank=True, help_text="Host, process and attempt that hold the job while it runs."
+    )
     heartbeat_at = models.DateTimeField(null=True)
+    enqueued_at = models.DateTimeField(null=True, help_text="When its message was last sent to the workers.")
     attempts = models.PositiveSmallIntegerField(default=0)
+    crashes = models.PositiveSmallIntegerField(default=0, help_text="Crashes in a row without progress.")
+    reached = models.JSONField(default=dict, help_text="The furthest that each phase got in any attempt.")
+    events_offset = models.BigIntegerField(default=0, help_text="Bytes of events.jsonl that are dealt with.")
     error = models.TextField(blank=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     cpu_s = models.FloatField(null=True)
+
+    objects = JobQuerySet.as_manager()
 
     class Meta:
         ordering = ["flow", "position"]
@@ -117,3 +138,6 @@ class TrainedOn(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["checkpoint", "store"], name="a_store_once_a_checkpoint")
         ]
+
+    def __str__(self) -> str:
+        return f"{self.checkpoint} on {self.store}"

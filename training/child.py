@@ -1,0 +1,93 @@
+"""The child process of a job: `python -m training.core.run JOB_DIR`."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from django.conf import settings
+
+from training.models import Checkpoint, Job
+
+STOP_WAIT_S = 5.0
+TAIL_BYTES = 4096
+
+
+@contextmanager
+def started(job: Job, lock: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """The running child, in a process group of its own, killed at the end if it still lives.
+
+    Its standard input is a pipe whose other end only this process holds: the child exits when that closes,
+    so that it never outlives its worker. It inherits `lock`.
+    """
+    write_config(job)
+    command = [sys.executable, "-m", "training.core.run", str(job.directory)]
+    with (job.directory / "output.log").open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=settings.BASE_DIR,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            pass_fds=[lock.fileno()],
+            process_group=0,
+        )
+    try:
+        yield process
+    finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Closes the child's input, waits a little for it to leave, then kills its whole group."""
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        process.wait(STOP_WAIT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def write_config(job: Job) -> None:
+    """JOB_DIR/config.json, everything that the child knows; replaced whole."""
+    config = {
+        "stage": job.stage,
+        "name": job.flow.name,
+        "home": str(settings.HOME),
+        "parent": parent_path(job),
+        "recipe": job.config,
+        "threads": settings.TRAINING_THREADS or os.cpu_count() or 1,
+    }
+    partial = job.directory / "config.json.partial"
+    partial.write_text(json.dumps(config, indent=1))
+    partial.replace(job.directory / "config.json")
+
+
+def parent_path(job: Job) -> str | None:
+    """Directory of the checkpoint that the stage starts from: the final one of the stage before, if any."""
+    if job.after is None:
+        return None
+    parent = Checkpoint.objects.filter(job=job.after, final=True).last()
+    return str(parent.path) if parent else None
+
+
+def death(job: Job, returncode: int) -> str:
+    """What a person should know of a child that died without a word: the signal, or its last line."""
+    if returncode < 0:
+        name = signal.Signals(-returncode).name
+        return f"The training process was killed by {name}."
+    line = last_line(job) or "it wrote nothing"
+    return f"The training process ended with status {returncode}: {line}."
+
+
+def last_line(job: Job) -> str:
+    path = job.directory / "output.log"
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+        lines = file.read().decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -1,0 +1,144 @@
+"""The life of a job: waiting -> queued -> running -> succeeded or failed.
+
+Every change is one conditional UPDATE, so two processes that race for a job cannot both win. A worker holds a
+job by a name of its own attempt (`Job.worker`) and a heartbeat; whoever finds the heartbeat old may queue the
+job again, and the old worker's later writes then match no row.
+"""
+
+import logging
+from datetime import timedelta
+from functools import partial
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerUnreachable
+
+from training import workers
+from training.models import Job, JobState
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_STALE = timedelta(seconds=20)
+MESSAGE_LOST = timedelta(seconds=60)
+CRASHES_ALLOWED = 3
+
+
+class LostJob(Exception):
+    """The job is no longer this worker's: another took it over, or a person stopped it."""
+
+
+def enqueue(job: Job) -> None:
+    """Queues a waiting job, or sends a queued job's message again, once the transaction commits."""
+    waiting = Job.objects.filter(pk=job.pk, state__in=[JobState.WAITING, JobState.QUEUED])
+    if waiting.update(state=JobState.QUEUED, enqueued_at=timezone.now()):
+        transaction.on_commit(partial(send, job.pk))
+
+
+def send(job_id: int) -> None:
+    """Sends a job's message to the workers. Without a broker the job stays queued, to be sent again later."""
+    from training.tasks import run_job
+
+    try:
+        run_job.delay(job_id)
+    except BrokerUnreachable as error:
+        log.warning("job %d stays queued: Redis does not answer (%s)", job_id, error)
+
+
+def claim(job_id: int) -> Job | None:
+    """Takes a queued job for a new attempt, or None where it is not queued or another worker was faster."""
+    worker, now = workers.new_name(), timezone.now()
+    taken = Job.objects.filter(pk=job_id, state=JobState.QUEUED).update(
+        state=JobState.RUNNING, worker=worker, heartbeat_at=now, attempts=F("attempts") + 1, error=""
+    )
+    if not taken:
+        return None
+    Job.objects.filter(pk=job_id, started_at=None).update(started_at=now)
+    return Job.objects.select_related("flow", "after").get(pk=job_id)
+
+
+def advance(job: Job, **fields: object) -> None:
+    """Heartbeat of a running attempt, with whatever moved. Raises LostJob where another has the job."""
+    change(job, heartbeat_at=timezone.now(), **fields)
+
+
+def succeed(job: Job, *, cpu_s: float | None) -> None:
+    """Ends a job well and queues the stages that waited for it."""
+    with transaction.atomic():
+        now = timezone.now()
+        change(job, state=JobState.SUCCEEDED, finished_at=now, cpu_s=cpu_s, eta_s=0, crashes=0, error="")
+        for follower in job.followers.filter(state=JobState.WAITING):
+            enqueue(follower)
+
+
+def fail(job: Job, reason: str) -> None:
+    """Ends a job with the reason that a person reads; what it published stays."""
+    change(job, state=JobState.FAILED, error=reason, finished_at=timezone.now(), eta_s=None)
+
+
+def release(job: Job) -> None:
+    """Gives a job back unharmed, as a worker does that is told to stop; the next one goes on from there."""
+    with transaction.atomic():
+        change(job, state=JobState.QUEUED, eta_s=None, enqueued_at=None)
+        transaction.on_commit(partial(send, job.pk))
+
+
+def crash(job: Job, reason: str) -> None:
+    """Ends an attempt whose process died: queued again, or failed after three without progress."""
+    with transaction.atomic():
+        crashes = job.crashes + 1
+        if crashes >= CRASHES_ALLOWED:
+            fail(job, f"{reason} It crashed {crashes} times in a row without getting any further.")
+            return
+        change(job, state=JobState.QUEUED, crashes=crashes, error=reason, enqueued_at=timezone.now())
+        transaction.on_commit(partial(send, job.pk))
+
+
+def retry_job(job: Job) -> bool:
+    """Queues a failed job again from its last saved state. False where it had not failed."""
+    failed = Job.objects.filter(pk=job.pk, state=JobState.FAILED)
+    with transaction.atomic():
+        if not failed.update(state=JobState.QUEUED, crashes=0, finished_at=None, enqueued_at=timezone.now()):
+            return False
+        transaction.on_commit(partial(send, job.pk))
+    return True
+
+
+def recover_jobs() -> list[Job]:
+    """Queues the jobs of dead workers again, each once, and sends lost messages again; says which."""
+    running = Job.objects.filter(state=JobState.RUNNING)
+    return [job for job in running if recover(job)] + resend_lost_messages()
+
+
+def is_abandoned(job: Job) -> bool:
+    """Whether a running job's worker is surely gone: silent for too long, or a dead process of this host."""
+    silent = job.heartbeat_at is None or job.heartbeat_at < timezone.now() - HEARTBEAT_STALE
+    return silent or workers.is_dead(job.worker)
+
+
+def recover(job: Job) -> bool:
+    """Queues a running job again if its worker is gone; the row is read again under a lock to be sure."""
+    with transaction.atomic():
+        job = Job.objects.select_for_update().get(pk=job.pk)
+        if job.state != JobState.RUNNING or not is_abandoned(job):
+            return False
+        crash(job, "The worker that ran it stopped.")
+    log.warning("%s: worker %s is gone; the job is %s", job, job.worker, job.get_state_display())
+    return True
+
+
+def resend_lost_messages() -> list[Job]:
+    """Queued jobs that nobody took for a while. A message too many is harmless: claiming decides."""
+    overdue = Q(enqueued_at=None) | Q(enqueued_at__lt=timezone.now() - MESSAGE_LOST)
+    jobs = list(Job.objects.filter(overdue, state=JobState.QUEUED).select_related("flow"))
+    for job in jobs:
+        enqueue(job)
+    return jobs
+
+
+def change(job: Job, **fields: object) -> None:
+    """Writes fields of a job that this attempt holds. Raises LostJob where it no longer does."""
+    if not Job.objects.held_by(job.worker).filter(pk=job.pk).update(**fields):
+        raise LostJob(f"{job} is no longer held by {job.worker}")
+    for name, value in fields.items():
+        setattr(job, name, value)

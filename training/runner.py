@@ -1,0 +1,182 @@
+"""One attempt at a job: start its child process, follow what it reports, and settle how it ended."""
+
+import fcntl
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from django.db import OperationalError, close_old_connections
+
+from training import child, jobs, registry
+from training.events import Event, EventReader, close_broken_line
+from training.models import Job
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.2
+PUBLISH_S = 1.0
+HEARTBEAT_S = 3.0
+LOCK_WAIT_S = 30.0
+DATABASE_WAIT_S = 60.0
+
+stopping = threading.Event()
+
+
+class DirectoryBusy(Exception):
+    """The child of an earlier attempt still runs in the job's directory."""
+
+
+class Stopped(Exception):
+    """This worker was told to stop."""
+
+
+def stop_all() -> None:
+    """Makes every attempt of this process end its child and give its job back."""
+    stopping.set()
+
+
+def run_job(job_id: int) -> None:
+    """Runs a queued job to its end. Does nothing where another worker has it."""
+    job = jobs.claim(job_id)
+    if job is None:
+        return
+    log.info("%s: attempt %d", job, job.attempts)
+    try:
+        with exclusive(job) as lock:
+            settle(job, Attempt(job).run(lock))
+    except (Stopped, DirectoryBusy) as reason:
+        log.info("%s: given back (%s)", job, reason)
+        persist(lambda: jobs.release(job))
+    except jobs.LostJob as error:
+        log.warning("%s", error)
+    except Exception as error:
+        log.exception("%s: failed in the worker", job)
+        reason = f"{type(error).__name__}: {error}"
+        persist(lambda: jobs.fail(job, reason))
+
+
+@contextmanager
+def exclusive(job: Job) -> Iterator[IO[bytes]]:
+    """The job directory's lock. The child inherits it: while the child of one attempt lives, no other starts."""
+    job.directory.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + LOCK_WAIT_S
+    with (job.directory / "lock").open("wb") as lock:
+        while not try_lock(lock):
+            if time.monotonic() > deadline or stopping.is_set():
+                raise DirectoryBusy(f"another process still works in {job.directory}")
+            beat(job)
+            time.sleep(POLL_S)
+        yield lock
+
+
+def try_lock(lock: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def beat(job: Job, **fields: object) -> bool:
+    """A heartbeat that outlives a database which is away for a moment. Raises LostJob."""
+    try:
+        jobs.advance(job, **fields)
+    except OperationalError as error:
+        log.warning("%s: the database does not answer (%s)", job, error)
+        close_old_connections()
+        return False
+    return True
+
+
+def persist(change: Callable[[], None]) -> None:
+    """Makes a change that ends an attempt, trying for a minute while the database is away."""
+    deadline = time.monotonic() + DATABASE_WAIT_S
+    while True:
+        try:
+            return change()
+        except jobs.LostJob as error:
+            return log.warning("%s", error)
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            close_old_connections()
+            time.sleep(POLL_S)
+
+
+class Attempt:
+    """Follows the events of one child. `done` and `failed` hold the event that ended it, if one did."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.events = EventReader(job.directory / "events.jsonl", job.events_offset)
+        self.moved: dict[str, Any] = {}
+        self.beaten_at = time.monotonic()
+        self.done: Event | None = None
+        self.failed: Event | None = None
+
+    def run(self, lock: IO[bytes]) -> "Attempt":
+        """Runs the child until it exits. Raises Stopped or LostJob, with the child killed."""
+        close_broken_line(self.events.path)
+        self.take_events()
+        self.done = self.failed = None
+        with child.started(self.job, lock) as process:
+            while process.poll() is None:
+                self.follow()
+            self.returncode = process.returncode
+        self.take_events()
+        self.publish()
+        return self
+
+    def follow(self) -> None:
+        if stopping.wait(POLL_S):
+            raise Stopped("the worker was told to stop")
+        self.take_events()
+        waited_s = time.monotonic() - self.beaten_at
+        if waited_s > (PUBLISH_S if self.moved else HEARTBEAT_S):
+            self.publish()
+
+    def publish(self) -> None:
+        if beat(self.job, events_offset=self.events.offset, **self.moved):
+            self.moved = {}
+        self.beaten_at = time.monotonic()
+
+    def take_events(self) -> None:
+        for event in self.events.new_events():
+            self.take(event)
+
+    def take(self, event: Event) -> None:
+        match event["type"]:
+            case "progress":
+                self.take_progress(event)
+            case "store":
+                registry.register_job_store(event["path"])
+            case "checkpoint":
+                registry.register_checkpoint(event["path"], job=self.job, scores=event.get("scores"))
+            case "done":
+                self.done = event
+            case "failed":
+                self.failed = event
+
+    def take_progress(self, event: Event) -> None:
+        names = ("phase", "done", "total", "unit", "eta_s")
+        self.moved |= {name: event[name] for name in names if event.get(name) is not None}
+        reached = self.job.reached
+        if event["done"] > reached.get(event["phase"], 0):
+            self.moved |= {"reached": {**reached, event["phase"]: event["done"]}, "crashes": 0}
+            self.job.reached = self.moved["reached"]
+
+
+def settle(job: Job, attempt: Attempt) -> None:
+    """Writes how an attempt ended: done, failed with a reason, or a crash that may be tried again."""
+    if attempt.done is not None and attempt.returncode == 0:
+        cpu_s = attempt.done.get("cpu_s")
+        persist(lambda: jobs.succeed(job, cpu_s=cpu_s))
+    elif attempt.failed is not None:
+        reason = str(attempt.failed.get("error") or "The training process gave no reason.")
+        persist(lambda: jobs.fail(job, reason))
+    else:
+        reason = child.death(job, attempt.returncode)
+        persist(lambda: jobs.crash(job, reason))
