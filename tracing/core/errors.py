@@ -1,0 +1,35 @@
+"""The one exception family of tracing. Every message says what, which value, and what to do next."""
+
+# ruff: noqa: N818  (the names say the condition; all but the two bases would read worse with "Error")
+
+
+class TracingError(Exception):
+    """Base of every error that tracing raises on purpose."""
+
+
+class StoreError(TracingError):
+    """A token store cannot be read or written."""
+
+
+class StoreMissing(StoreError):
+    """The store, or one of its files, is not there."""
+
+
+class StoreDamaged(StoreError):
+    """A file of the store is not what its manifest says: short, altered, swapped or inconsistent."""
+
+
+class StoreMismatch(StoreError):
+    """A sound store that does not fit its use: another tokenizer or another token type."""
+
+
+class StoreExists(StoreError):
+    """Something is already published at this path; stores are never rewritten."""
+
+
+class InputError(TracingError):
+    """The caller's token ids, text or options are not usable."""
+
+
+class Cancelled(TracingError):
+    """The caller asked to stop."""
