@@ -60,7 +60,7 @@ def run_job(job_id: int) -> None:
 
 @contextmanager
 def exclusive(job: Job) -> Iterator[IO[bytes]]:
-    """The job directory's lock. The child inherits it: while the child of one attempt lives, no other starts."""
+    """The job directory's lock. The child inherits it: while one attempt's child lives, no other starts."""
     job.directory.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + LOCK_WAIT_S
     with (job.directory / "lock").open("wb") as lock:
