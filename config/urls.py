@@ -3,8 +3,13 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from config import health
+
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("health", health.health, name="health"),
+    path("ready", health.ready, name="ready"),
+    path("", include("accounts.urls")),
     path("", include("tracing.urls")),
     path("", include("training.urls")),
     path("", include("playground.urls")),

@@ -1,5 +1,10 @@
 """Addresses of the tracing app."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from tracing import views
+
+urlpatterns = [
+    path("stores/<slug:name>/", views.store, name="store"),
+    path("stores/<slug:name>/documents/<int:number>/", views.document, name="document"),
+]

@@ -1,5 +1,10 @@
 """Addresses of the training app."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from training import views
+
+urlpatterns = [
+    path("flow/", views.flow, name="flow"),
+    path("flow/banner/", views.banner, name="flow-banner"),
+]

@@ -1,0 +1,1 @@
+"""Chats: threads and messages, the answers written in the background, and how they look in a page."""

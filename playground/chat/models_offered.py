@@ -1,0 +1,67 @@
+"""Which checkpoints the page offers to chat with, and which it picks for a newcomer."""
+
+from dataclasses import dataclass
+
+from training.models import Checkpoint
+
+STAGE_WORDS = {
+    "pretrain": "pretraining",
+    "midtrain": "midtraining",
+    "think-sft": "think SFT",
+    "instruct-sft": "instruct SFT",
+}
+
+
+@dataclass(frozen=True)
+class OfferedModel:
+    """A checkpoint in the picker."""
+
+    name: str
+    label: str
+    kind: str
+
+
+def kind_of(checkpoint: Checkpoint) -> str:
+    if checkpoint.chat != "chatml":
+        return "base"
+    return "think" if checkpoint.thinking else "instruct"
+
+
+def offered(checkpoint: Checkpoint) -> OfferedModel:
+    kind = kind_of(checkpoint)
+    stage = STAGE_WORDS.get(checkpoint.stage, checkpoint.stage)
+    where = stage if checkpoint.final else f"{stage}, step {checkpoint.step:,} of {checkpoint.steps:,}"
+    return OfferedModel(checkpoint.name, f"{checkpoint.name} · {where}", kind)
+
+
+@dataclass(frozen=True)
+class ModelMenu:
+    """The picker: think and instruct on top, then every checkpoint along the flow, newest first."""
+
+    heads: list[OfferedModel]
+    others: list[OfferedModel]
+    chosen: str
+
+    @property
+    def empty(self) -> bool:
+        return not self.heads and not self.others
+
+
+def model_menu(chosen: str = "") -> ModelMenu:
+    checkpoints = list(Checkpoint.objects.order_by("-created_at", "-id"))
+    heads = newest_heads(checkpoints)
+    others = [checkpoint for checkpoint in checkpoints if checkpoint not in heads]
+    names = {checkpoint.name for checkpoint in checkpoints}
+    first = (heads or others or [None])[0]
+    return ModelMenu(
+        heads=[offered(checkpoint) for checkpoint in heads],
+        others=[offered(checkpoint) for checkpoint in others],
+        chosen=chosen if chosen in names else (first.name if first else ""),
+    )
+
+
+def newest_heads(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
+    """The newest finished think and instruct checkpoints, think first."""
+    finals = [checkpoint for checkpoint in checkpoints if checkpoint.final]
+    picks = (next((c for c in finals if kind_of(c) == kind), None) for kind in ("think", "instruct"))
+    return [pick for pick in picks if pick]

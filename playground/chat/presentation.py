@@ -1,0 +1,174 @@
+"""How an answer looks: its parts as HTML, with the spans found in the training data painted into them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+
+from playground.core.markdown import Paint, render_blocks
+from playground.core.think_split import split_thinking
+from playground.models import Message, MessageState
+
+TIERS = ("low", "medium", "high")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Overlapping spans, shown as one: characters [start, end) of the raw text, and their numbers in the trace."""
+
+    start: int
+    end: int
+    spans: tuple[int, ...]
+    relevance: str
+
+    @property
+    def css_class(self) -> str:
+        return f"span span-{self.relevance}" if self.relevance else "span"
+
+
+def segments(spans: list[dict[str, Any]]) -> list[Segment]:
+    """The spans merged where they overlap, in the order of the text."""
+    merged: list[Segment] = []
+    for number, span in sorted(enumerate(spans), key=lambda item: (item[1]["start"], item[1]["end"])):
+        tier = span.get("relevance", "")
+        last = merged[-1] if merged else None
+        if last and span["start"] < last.end:
+            merged[-1] = Segment(
+                last.start, max(last.end, span["end"]), (*last.spans, number), higher(last.relevance, tier)
+            )
+        else:
+            merged.append(Segment(span["start"], span["end"], (number,), tier))
+    return merged
+
+
+def higher(one: str, other: str) -> str:
+    return max(one, other, key=lambda tier: TIERS.index(tier) if tier in TIERS else -1)
+
+
+@dataclass(frozen=True)
+class AnswerHtml:
+    """Sanitised HTML of the thinking and of the answer, a string each top-level block."""
+
+    thinking: list[str]
+    answer: list[str]
+    has_thinking: bool
+    thinking_open: bool
+
+
+def answer_html(message_id: object, raw_text: str, spans: list[dict[str, Any]]) -> AnswerHtml:
+    parts = split_thinking(raw_text)
+    painted = segments(spans)
+
+    def blocks(characters: tuple[int, int] | None) -> list[str]:
+        if characters is None:
+            return []
+        start, end = characters
+        return render_blocks(raw_text[start:end], paints_within(message_id, painted, start, end))
+
+    return AnswerHtml(
+        thinking=blocks(parts.thinking),
+        answer=blocks(parts.answer),
+        has_thinking=parts.thinking is not None,
+        thinking_open=parts.thinking is not None and not parts.thinking_closed,
+    )
+
+
+def paints_within(message_id: object, painted: list[Segment], start: int, end: int) -> list[Paint]:
+    """The segments that touch [start, end), cut to it and counted from its start."""
+    return [
+        Paint(
+            max(segment.start, start) - start,
+            min(segment.end, end) - start,
+            href=reverse("span-documents", args=[message_id, number]),
+            css_class=segment.css_class,
+            label="Found in the training data: show the documents",
+        )
+        for number, segment in enumerate(painted)
+        if segment.start < end and segment.end > start
+    ]
+
+
+def trace_of(message: Message) -> dict[str, Any]:
+    return message.trace if message.trace and "spans" in message.trace else {}
+
+
+def spans_of(message: Message) -> list[dict[str, Any]]:
+    return list(trace_of(message).get("spans", []))
+
+
+@dataclass(frozen=True)
+class AnswerView:
+    """A message as a template shows it."""
+
+    message: Message
+    html: AnswerHtml
+    coverage: dict[str, Any]
+    span_count: int
+    trace_error: str
+
+    @classmethod
+    def of(cls, message: Message) -> "AnswerView":
+        painted = spans_of(message)
+        return cls(
+            message=message,
+            html=answer_html(message.pk, message.raw_text, painted),
+            coverage=trace_of(message).get("coverage", {}),
+            span_count=len(segments(painted)),
+            trace_error=(message.trace or {}).get("error", ""),
+        )
+
+    @property
+    def share_percent(self) -> int:
+        return round(100 * self.coverage.get("share", 0))
+
+    @property
+    def can_continue(self) -> bool:
+        message = self.message
+        cut_short = message.state == MessageState.COMPLETE and message.finish_reason == "length"
+        return cut_short or message.state in {MessageState.STOPPED, MessageState.INTERRUPTED, MessageState.FAILED}
+
+
+@dataclass(frozen=True)
+class SpanPanel:
+    """What the panel beside an answer shows for one lit segment."""
+
+    text: str
+    spans: list[dict[str, Any]]
+    documents: list[dict[str, Any]]
+    count: int
+    stages: dict[str, int]
+    relevance: str
+    token_ids: str
+
+
+def segment_documents(message: Message, number: int) -> SpanPanel:
+    """The panel of segment `number` of an answer's trace; IndexError if there is no such segment."""
+    trace = trace_of(message)
+    segment = segments(spans_of(message))[number]
+    spans = [trace["spans"][index] for index in segment.spans]
+    longest = max(spans, key=lambda span: span["token_end"] - span["token_start"])
+    wanted = dict.fromkeys(index for span in spans for index in span["documents"])
+    documents = sorted((trace["documents"][index] for index in wanted), key=relevance_rank)
+    return SpanPanel(
+        text=message.raw_text[segment.start : segment.end],
+        spans=spans,
+        documents=[document | {"parts": snippet_parts(document)} for document in documents],
+        count=longest["count"],
+        stages=longest["stages"],
+        relevance=segment.relevance,
+        token_ids=",".join(map(str, trace["token_ids"][longest["token_start"] : longest["token_end"]])),
+    )
+
+
+def relevance_rank(document: dict[str, Any]) -> int:
+    tier = document.get("relevance", "")
+    return -TIERS.index(tier) if tier in TIERS else 1
+
+
+def snippet_parts(document: dict[str, Any]) -> list[tuple[bool, str]]:
+    """The snippet cut at its matches: (is a match, text)."""
+    snippet, parts, done = document["snippet"], [], 0
+    for start, end in document["matches"]:
+        parts += [(False, snippet[done:start]), (True, snippet[max(start, done) : end])]
+        done = max(done, end)
+    return [part for part in [*parts, (False, snippet[done:])] if part[1]]

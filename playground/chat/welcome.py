@@ -1,0 +1,35 @@
+"""What a newcomer sees first: prompts that work on the models at hand, and how far the flow is."""
+
+from dataclasses import dataclass
+
+
+from playground.chat.models_offered import newest_heads
+from training.models import Checkpoint
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt to try, the model that answers it best, and why it is worth a try."""
+
+    text: str
+    model: str
+    why: str
+
+
+def welcome() -> list[Example]:
+    """Prompts for the newest think and instruct checkpoints; for a base model before there are any."""
+    checkpoints = list(Checkpoint.objects.order_by("-created_at", "-id"))
+    heads = {("think" if head.thinking else "instruct"): head.name for head in newest_heads(checkpoints)}
+    examples = []
+    if think := heads.get("think"):
+        examples += [
+            Example("What is 47 + 38?", think, "It thinks in steps. See which lessons each step repeats."),
+            Example("Tom has 52 apples and gives away 17. How many apples does Tom have?", think, "A word problem."),
+        ]
+    if instruct := heads.get("instruct"):
+        examples.append(
+            Example("What does os.path.join do?", instruct, "An answer that leads to a line of the standard library.")
+        )
+    if not examples and checkpoints:
+        examples.append(Example("def __init__(self", checkpoints[0].name, "A base model goes on with your text."))
+    return examples

@@ -1,0 +1,154 @@
+"""Pages of the playground: each view parses, calls one service, renders."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from playground.chat import threads
+from playground.chat.answer_stream import AnswerStream
+from playground.chat.forms import MessageForm
+from playground.chat.generation import start_writing
+from playground.chat.models_offered import model_menu
+from playground.chat.page_stream import page_events
+from playground.chat.presentation import AnswerView, segment_documents
+from playground.chat.welcome import welcome
+from playground.models import Message, MessageState, Role, Thread
+
+CONTINUABLE = (MessageState.STOPPED, MessageState.INTERRUPTED, MessageState.FAILED, MessageState.COMPLETE)
+
+
+def own_threads(request: HttpRequest) -> Any:
+    return Thread.objects.of_browser(request.user, request.session.session_key)
+
+
+def own_answer(request: HttpRequest, pk: UUID) -> Message:
+    """The browser's own answer; someone else's, or nobody's, is a 404."""
+    answers = Message.objects.filter(thread__in=own_threads(request), role=Role.ASSISTANT)
+    return get_object_or_404(answers.select_related("thread", "checkpoint"), pk=pk)
+
+
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """A new chat, with prompts that work on the models at hand."""
+    menu = model_menu(request.GET.get("model", ""))
+    context = {"menu": menu, "welcome": welcome(), "history": own_threads(request)[:50], "form": MessageForm()}
+    return render(request, "playground/chat.html", context)
+
+
+@require_GET
+def thread_page(request: HttpRequest, pk: UUID) -> HttpResponse:
+    thread = get_object_or_404(own_threads(request), pk=pk)
+    turns = [AnswerView.of(message) for message in thread.messages.select_related("checkpoint")]
+    last = next((turn.message.checkpoint for turn in reversed(turns) if turn.message.checkpoint), None)
+    context = {
+        "thread": thread,
+        "turns": turns,
+        "menu": model_menu(last.name if last else ""),
+        "history": own_threads(request)[:50],
+        "form": MessageForm(),
+    }
+    return render(request, "playground/chat.html", context)
+
+
+@require_POST
+async def send(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
+    """Save a prompt, begin its answer, and show both."""
+    response, answer_id = await sync_to_async(save_prompt)(request, pk)
+    if answer_id:
+        start_writing(answer_id)
+    return response
+
+
+def save_prompt(request: HttpRequest, pk: UUID | None) -> tuple[HttpResponse, UUID | None]:
+    form = MessageForm(request.POST)
+    if not form.is_valid():
+        return refusal(request, form.first_error()), None
+    if pk:
+        thread = get_object_or_404(own_threads(request), pk=pk)
+        try:
+            answer = threads.add_turn(thread=thread, prompt=form.prompt())
+        except threads.ThreadBusy as error:
+            return refusal(request, str(error)), None
+        return turn_response(request, thread, answer), answer.pk
+    if not request.session.session_key:
+        request.session.create()
+    owner = request.user if request.user.is_authenticated else None
+    session_key = "" if owner else request.session.session_key
+    thread, answer = threads.create_thread(owner=owner, session_key=session_key, prompt=form.prompt())
+    return go_to(request, reverse("thread", args=[thread.pk])), answer.pk
+
+
+def refusal(request: HttpRequest, error: str) -> HttpResponse:
+    """What was wrong with a prompt, beside the box that still holds it."""
+    return render(request, "playground/_refusal.html", {"error": error}, status=422)
+
+
+def go_to(request: HttpRequest, address: str) -> HttpResponse:
+    if request.htmx:
+        return HttpResponse(headers={"HX-Redirect": address})
+    return redirect(address)
+
+
+def turn_response(request: HttpRequest, thread: Thread, answer: Message) -> HttpResponse:
+    if not request.htmx:
+        return redirect("thread", pk=thread.pk)
+    prompt = thread.messages.get(position=answer.position - 1)
+    turns = [AnswerView.of(prompt), AnswerView.of(answer)]
+    return render(request, "playground/_turns.html", {"turns": turns, "thread": thread})
+
+
+@require_GET
+async def stream(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
+    """Server-sent events of an answer: any number of pages may join, leave and join again."""
+    answer = await sync_to_async(own_answer)(request, pk)
+    return StreamingHttpResponse(
+        page_events(answer, finished_article),
+        content_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def finished_article(pk: UUID) -> str:
+    message = await Message.objects.select_related("checkpoint", "thread").aget(pk=pk)
+    context = {"turn": AnswerView.of(message), "out_of_band": True}
+    return await asyncio.to_thread(render_to_string, "playground/_article.html", context)
+
+
+@require_POST
+async def stop(request: HttpRequest, pk: UUID) -> HttpResponse:
+    answer = await sync_to_async(own_answer)(request, pk)
+    if answer.state == MessageState.WRITING:
+        await AnswerStream(answer.pk).ask_to_stop()
+    return HttpResponse(status=204) if request.htmx else redirect("thread", pk=answer.thread_id)
+
+
+@require_POST
+async def go_on(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Go on with an answer that was stopped, interrupted or cut short, from where its text ends."""
+    answer = await sync_to_async(own_answer)(request, pk)
+    if await sync_to_async(threads.reopen)(answer, CONTINUABLE):
+        start_writing(answer.pk)
+    if not request.htmx:
+        return redirect("thread", pk=answer.thread_id)
+    await sync_to_async(answer.refresh_from_db)()
+    context = {"turn": AnswerView.of(answer)}
+    return await sync_to_async(render)(request, "playground/_article.html", context)
+
+
+@require_GET
+def span_documents(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
+    """The training documents that contain one lit span of an answer."""
+    answer = own_answer(request, pk)
+    try:
+        panel = segment_documents(answer, number)
+    except IndexError:
+        raise Http404(f"This answer has no span {number}.") from None
+    template = "playground/_documents.html" if request.htmx else "playground/documents.html"
+    return render(request, template, {"panel": panel, "answer": answer})

@@ -1,0 +1,83 @@
+// What htmx and the browser do not do by themselves: keys, following the stream, and keeping what a reader opened.
+(() => {
+  "use strict";
+  const composer = () => document.getElementById("composer");
+  const nearBottom = () => window.innerHeight + window.scrollY > document.body.scrollHeight - 160;
+  const toBottom = () => window.scrollTo({ top: document.body.scrollHeight });
+
+  // Enter sends, Shift+Enter makes a new line; Escape stops the answer, or closes the documents.
+  document.addEventListener("keydown", (event) => {
+    if (event.target.id === "text" && event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      composer().requestSubmit();
+    }
+    if (event.key === "Escape") {
+      const stop = document.querySelector(".answer-writing .stop");
+      const close = document.querySelector("[data-close-panel]");
+      (stop || close)?.click();
+    }
+  });
+
+  document.addEventListener("click", (event) => {
+    const span = event.target.closest("a.span");
+    if (span) {
+      document.querySelectorAll("a.span.chosen").forEach((other) => other.classList.remove("chosen"));
+      document.querySelectorAll(`a.span[href="${span.getAttribute("href")}"]`).forEach((part) => part.classList.add("chosen"));
+    }
+    const close = event.target.closest("[data-close-panel]");
+    if (close) {
+      close.closest(".documents")?.replaceChildren();
+      document.querySelector("a.span.chosen")?.focus();
+    }
+  });
+
+  // A sent message leaves the box; a refused one stays in it.
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.target.id === "composer") document.getElementById("refusal").replaceChildren();
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.target.id !== "composer") return;
+    if (event.detail.successful) {
+      document.getElementById("text").value = "";
+      toBottom();
+    }
+    document.getElementById("text").focus();
+  });
+
+  // The page follows the answer while the reader is at its end, and keeps open what they opened.
+  let following = false;
+  let opened = new Map();
+  document.addEventListener("htmx:sseBeforeMessage", () => {
+    following = nearBottom();
+    opened = new Map([...document.querySelectorAll("details[id]")].map((box) => [box.id, box.open]));
+  });
+  document.addEventListener("htmx:sseMessage", () => {
+    document.querySelectorAll("details[id]").forEach((box) => {
+      if (opened.has(box.id)) box.open = opened.get(box.id);
+    });
+    if (following) toBottom();
+  });
+
+  // The documents of a span come into view where they stand below the answer.
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.target.classList?.contains("documents")) {
+      event.target.firstElementChild?.scrollIntoView({ block: "nearest" });
+    }
+  });
+
+  const say = (text) => {
+    const toast = document.getElementById("toast");
+    toast.textContent = text;
+    toast.hidden = false;
+    clearTimeout(say.timer);
+    say.timer = setTimeout(() => { toast.hidden = true; }, 6000);
+  };
+  document.addEventListener("htmx:sendError", () => say("Headwater does not answer. Your text is still in the box; try again in a moment."));
+  document.addEventListener("htmx:responseError", (event) => {
+    const status = event.detail.xhr.status;
+    if (status === 422) return;
+    say(status === 413 || status === 400 ? "That message is too large or malformed; nothing was sent." : `Something went wrong (${status}). Nothing was lost; try again.`);
+  });
+
+  if (document.querySelector(".turns .turn")) toBottom();
+})();
