@@ -1,0 +1,2 @@
+class DemoError(Exception):
+    """The demo cannot start or go on; the message says why and what to do."""
