@@ -1,0 +1,72 @@
+"""How conversations are written for training and for serving: the same text, so the same token ids.
+
+Two forms. *plain*: turns joined by blank lines, which base models were trained on and no special token appears in.
+*chatml*: `<|im_start|>role`, a newline, the content, `<|im_end|>` and a newline, for models after SFT.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+PAD, END_OF_TEXT, TURN_START, TURN_END = "<|pad|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+SPECIAL_TOKENS = (PAD, END_OF_TEXT, TURN_START, TURN_END)
+# Entries of the vocabulary that stay visible when special tokens are dropped: clients split the stream at them.
+THINK_TOKENS = ("<think>", "</think>")
+PLAIN, CHATML = "plain", "chatml"
+
+TEMPLATES = {
+    PLAIN: (
+        "{{ messages | map(attribute='content') | join('\\n\\n') }}"
+        "{% if add_generation_prompt %}{{ '\\n\\n' }}{% endif %}"
+    ),
+    CHATML: (
+        "{% for message in messages %}"
+        "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
+        "{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message of a conversation."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A conversation as text, with where each turn's learnable part lies: `[start, end)` of characters. For an
+    assistant that is its content and the `<|im_end|>` after it."""
+
+    text: str
+    parts: tuple[tuple[str, int, int], ...]
+
+
+def render_plain(turns: Sequence[Turn], *, prompt: bool = False) -> str:
+    """Turns joined by blank lines; with `prompt`, ready for the next turn."""
+    return "\n\n".join(turn.content for turn in turns) + ("\n\n" if prompt else "")
+
+
+def render_chatml(turns: Sequence[Turn]) -> Rendered:
+    text, parts = "", []
+    for turn in turns:
+        text += f"{TURN_START}{turn.role}\n"
+        start = len(text)
+        text += f"{turn.content}{TURN_END}"
+        parts.append((turn.role, start, len(text)))
+        text += "\n"
+    return Rendered(text, tuple(parts))
+
+
+def prompt_chatml(turns: Sequence[Turn]) -> str:
+    """What an engine is given: the conversation so far, and the start of the assistant's turn."""
+    return f"{render_chatml(turns).text}{TURN_START}assistant\n"
+
+
+def token_range(offsets: Sequence[tuple[int, int]], start: int, end: int) -> tuple[int, int]:
+    """The tokens whose characters lie inside `[start, end)`. `offsets`: `(start, end)` of characters, one a token."""
+    first = next((i for i, (token_start, _) in enumerate(offsets) if token_start >= start), len(offsets))
+    last = next((i for i, (token_start, _) in enumerate(offsets) if token_start >= end), len(offsets))
+    return first, last

@@ -1,0 +1,29 @@
+"""Everything that training can refuse or fail with, in one family.
+
+A `TrainingError` is an expected failure: its message says what, which value and what to do next, and the job ends
+as *failed*. Anything else that escapes a stage is a bug, and the job ends with its traceback.
+"""
+
+
+class TrainingError(Exception):
+    """A failure that a person can act upon."""
+
+
+class RecipeError(TrainingError):
+    """A recipe or job configuration that cannot be used."""
+
+
+class CorpusError(TrainingError):
+    """Source material that is missing or cannot be read."""
+
+
+class OrderError(TrainingError):
+    """A data order that cannot exist, or a step or document outside of it."""
+
+
+class DivergedError(TrainingError):
+    """The loss or the gradient is no longer a number."""
+
+
+class CheckpointError(TrainingError):
+    """A checkpoint that is missing, damaged or of another kind than needed."""

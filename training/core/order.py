@@ -1,0 +1,154 @@
+"""Which documents a stage trains on at which step: a pure function, so nothing has to be replayed to know it.
+
+Every epoch the documents are put in an order of their own (a sort by hash of seed, epoch and document number, which
+no library version can change) and laid one after the other on a line of positions, which is cut into sequences of
+`sequence_length` and steps of `batch_size` sequences. Two ways of laying:
+
+split  documents follow each other without a gap and are cut where a sequence ends (pretraining, midtraining)
+whole  a document that no longer fits begins the next sequence, the rest of the line stays empty; one longer than a
+       sequence is cut (SFT, where half an answer teaches the wrong thing)
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.core.errors import OrderError
+
+Packing = Literal["split", "whole"]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Tokens `[start, start + length)` of a document, lying at `column` of a sequence of the batch."""
+
+    row: int
+    column: int
+    document: int
+    start: int
+    length: int
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    """Documents in the epoch's order; `starts_N` and `ends_N` are positions on the whole run's line."""
+
+    documents_N: NDArray[np.int64]
+    starts_N: NDArray[np.int64]
+    ends_N: NDArray[np.int64]
+    base: int
+    end: int
+
+    @cached_property
+    def rank_of(self) -> NDArray[np.int64]:
+        """Document -> its place in the epoch's order."""
+        return np.argsort(self.documents_N, kind="stable")
+
+
+class DataOrder:
+    """The order of one stage over one store. `lengths`: tokens of each document, all at least 1."""
+
+    def __init__(
+        self, lengths: NDArray[np.int64], *, seed: int, sequence_length: int, batch_size: int, packing: Packing
+    ) -> None:
+        if len(lengths) == 0 or int(lengths.min()) < 1:
+            raise OrderError("the store has no documents or an empty one: there is nothing to train on; rebuild it")
+        self._kept = np.minimum(lengths, sequence_length) if packing == "whole" else lengths
+        self._seed, self._width, self._packing = seed, sequence_length, packing
+        self._step_tokens = sequence_length * batch_size
+        self._epochs: list[_Epoch] = []
+
+    def steps_in_epochs(self, epochs: float) -> int:
+        """Steps after which every document was seen `epochs` times (at least, where it does not divide evenly)."""
+        whole = int(epochs)
+        end = self._epoch(whole - 1).end if whole else 0
+        rest = self._epoch(whole)
+        return -(-int(end + (epochs - whole) * (rest.end - rest.base)) // self._step_tokens)
+
+    def documents_at(self, step: int) -> list[int]:
+        """Numbers of the documents that the step trains on, ascending."""
+        return sorted({piece.document for piece in self.pieces(step)})
+
+    def steps_of(self, document: int, steps: int) -> list[int]:
+        """The steps, out of the first `steps`, that train on some part of the document."""
+        if not 0 <= document < len(self._kept):
+            raise OrderError(f"no document {document}: the store has {len(self._kept)}, numbered from 0")
+        found: set[int] = set()
+        for epoch in self._epochs_until(steps * self._step_tokens):
+            place = epoch.rank_of[document]
+            first, last = int(epoch.starts_N[place]), int(epoch.ends_N[place]) - 1
+            found.update(range(first // self._step_tokens, last // self._step_tokens + 1))
+        return sorted(step for step in found if step < steps)
+
+    def pieces(self, step: int) -> Iterator[Piece]:
+        """The parts of documents that make up a step, row by row."""
+        if step < 0:
+            raise OrderError(f"no step {step}: steps are numbered from 0")
+        begin, end = step * self._step_tokens, (step + 1) * self._step_tokens
+        for epoch in self._epochs_until(end):
+            if epoch.end > begin:
+                first = int(np.searchsorted(epoch.ends_N, begin, side="right"))
+                last = int(np.searchsorted(epoch.starts_N, end, side="left"))
+                for place in range(first, last):
+                    yield from self._cut(epoch, place, begin, end)
+
+    def _cut(self, epoch: _Epoch, place: int, begin: int, end: int) -> Iterator[Piece]:
+        """The document at `place`, cut at the sequence borders inside `[begin, end)`."""
+        origin = int(epoch.starts_N[place])
+        position, stop = max(origin, begin), min(int(epoch.ends_N[place]), end)
+        while position < stop:
+            row, column = divmod(position - begin, self._width)
+            length = min(stop - position, self._width - column)
+            yield Piece(row, column, int(epoch.documents_N[place]), position - origin, length)
+            position += length
+
+    def _epochs_until(self, position: int) -> Iterator[_Epoch]:
+        number = 0
+        while (epoch := self._epoch(number)).base < position:
+            yield epoch
+            number += 1
+
+    def _epoch(self, number: int) -> _Epoch:
+        while len(self._epochs) <= number:
+            base = self._epochs[-1].end if self._epochs else 0
+            self._epochs.append(self._lay(len(self._epochs), base))
+        return self._epochs[number]
+
+    def _lay(self, epoch: int, base: int) -> _Epoch:
+        documents_N = np.argsort(_hash(self._seed, epoch, len(self._kept)), kind="stable").astype(np.int64)
+        lengths_N = self._kept[documents_N]
+        if self._packing == "split":
+            ends_N = base + np.cumsum(lengths_N)
+            return _Epoch(documents_N, ends_N - lengths_N, ends_N, base, int(ends_N[-1]))
+        starts_N = base + _fill_rows(lengths_N, self._width)
+        ends_N = starts_N + lengths_N
+        rows = -(-(int(ends_N[-1]) - base) // self._width)
+        return _Epoch(documents_N, starts_N, ends_N, base, base + rows * self._width)
+
+
+def _fill_rows(lengths_N: NDArray[np.int64], width: int) -> NDArray[np.int64]:
+    """Start of each document where none crosses a multiple of `width`."""
+    starts, position = [], 0
+    for length in lengths_N.tolist():
+        if position % width + length > width:
+            position += width - position % width
+        starts.append(position)
+        position += length
+    return np.array(starts, dtype=np.int64)
+
+
+def _hash(seed: int, epoch: int, count: int) -> NDArray[np.uint64]:
+    """SplitMix64 of (seed, epoch, number) for the numbers 0 .. count - 1."""
+    with np.errstate(over="ignore"):
+        stream = _mix(np.array([seed], dtype=np.uint64) + _mix(np.array([epoch + 1], dtype=np.uint64)))
+        return _mix(stream + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+
+
+def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
