@@ -45,6 +45,13 @@ def send(job_id: int) -> None:
         log.warning("job %d stays queued: Redis does not answer (%s)", job_id, error)
 
 
+def send_next() -> None:
+    """Sends the message of the job that has been queued longest again, for a worker that has just got free."""
+    job = Job.objects.filter(state=JobState.QUEUED).order_by("enqueued_at").first()
+    if job is not None:
+        send(job.pk)
+
+
 def claim(job_id: int) -> Job | None:
     """Takes a queued job for a new attempt, or None where it is not queued or another worker was faster."""
     worker, now = workers.new_name(), timezone.now()

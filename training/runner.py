@@ -23,6 +23,7 @@ LOCK_WAIT_S = 30.0
 DATABASE_WAIT_S = 60.0
 
 stopping = threading.Event()
+free_slot = threading.BoundedSemaphore(1)
 
 
 class DirectoryBusy(Exception):
@@ -39,10 +40,21 @@ def stop_all() -> None:
 
 
 def run_job(job_id: int) -> None:
-    """Runs a queued job to its end. Does nothing where another worker has it."""
-    job = jobs.claim(job_id)
-    if job is None:
+    """Runs a queued job to its end. Does nothing where another worker has it, or where this process runs one
+    already: a training job takes all the threads that it is given, so the others wait for their turn."""
+    if stopping.is_set() or not free_slot.acquire(blocking=False):
         return
+    try:
+        if job := jobs.claim(job_id):
+            run_claimed(job)
+    finally:
+        free_slot.release()
+    if not stopping.is_set():
+        jobs.send_next()
+
+
+def run_claimed(job: Job) -> None:
+    """One attempt at a job that this process holds, to an end of some kind."""
     log.info("%s: attempt %d", job, job.attempts)
     try:
         with exclusive(job) as lock:
