@@ -12,5 +12,5 @@ urlpatterns = [
     path("messages/<uuid:pk>/stream/", views.stream, name="stream"),
     path("messages/<uuid:pk>/stop/", views.stop, name="stop"),
     path("messages/<uuid:pk>/continue/", views.go_on, name="continue"),
-    path("messages/<uuid:pk>/spans/<int:number>/", views.span_documents, name="span-documents"),
+    path("messages/<uuid:pk>/spans/<int:start>-<int:end>/", views.span_documents, name="span-documents"),
 ]

@@ -16,8 +16,8 @@ from playground.chat.answer_stream import AnswerStream
 from playground.chat.forms import MessageForm
 from playground.chat.generation import start_writing
 from playground.chat.models_offered import model_menu
-from playground.chat.page_stream import page_events
-from playground.chat.presentation import AnswerView, segment_documents
+from playground.chat.page_stream import page_events, traced_so_far
+from playground.chat.presentation import AnswerView, span_panel
 from playground.chat.welcome import welcome
 from playground.models import Message, MessageState, Role, Thread
 
@@ -38,7 +38,12 @@ def own_answer(request: HttpRequest, pk: UUID) -> Message:
 def home(request: HttpRequest) -> HttpResponse:
     """A new chat, with prompts that work on the models at hand."""
     menu = model_menu(request.GET.get("model", ""))
-    context = {"menu": menu, "welcome": welcome(), "history": own_threads(request)[:50], "form": MessageForm()}
+    context = {
+        "menu": menu,
+        "welcome": welcome(),
+        "history": own_threads(request)[:50],
+        "form": MessageForm(),
+    }
     return render(request, "playground/chat.html", context)
 
 
@@ -74,7 +79,7 @@ def save_prompt(request: HttpRequest, pk: UUID | None) -> tuple[HttpResponse, UU
         thread = get_object_or_404(own_threads(request), pk=pk)
         try:
             answer = threads.add_turn(thread=thread, prompt=form.prompt())
-        except threads.ThreadBusy as error:
+        except threads.ThreadBusyError as error:
             return refusal(request, str(error)), None
         return turn_response(request, thread, answer), answer.pk
     if not request.session.session_key:
@@ -143,12 +148,12 @@ async def go_on(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @require_GET
-def span_documents(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
-    """The training documents that contain one lit span of an answer."""
-    answer = own_answer(request, pk)
-    try:
-        panel = segment_documents(answer, number)
-    except IndexError:
-        raise Http404(f"This answer has no span {number}.") from None
+async def span_documents(request: HttpRequest, pk: UUID, start: int, end: int) -> HttpResponse:
+    """The training documents that contain the lit words between two characters of an answer."""
+    answer = await sync_to_async(own_answer)(request, pk)
+    text, trace = await traced_so_far(answer)
+    panel = span_panel(text, trace, start, end) if "spans" in trace else None
+    if panel is None:
+        raise Http404(f"Nothing between characters {start} and {end} of this answer is lit.")
     template = "playground/_documents.html" if request.htmx else "playground/documents.html"
-    return render(request, template, {"panel": panel, "answer": answer})
+    return await sync_to_async(render)(request, template, {"panel": panel, "answer": answer})

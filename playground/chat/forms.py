@@ -31,7 +31,8 @@ class MessageForm(forms.Form):
             raise forms.ValidationError("Write something first.")
         if len(text) > MAX_CHARACTERS:
             raise forms.ValidationError(
-                f"Your message has {len(text):,} characters; at most {MAX_CHARACTERS:,} fit. Shorten it and send again."
+                f"Your message has {len(text):,} characters; at most {MAX_CHARACTERS:,} fit. "
+                "Shorten it and send again."
             )
         return text
 
@@ -39,7 +40,11 @@ class MessageForm(forms.Form):
         field, errors = next(iter(self.errors.items()))
         if field == "text" and "required" in errors.as_json():
             return "Write something first."
-        return errors[0] if field in {"text", "model"} else f"{field.replace('_', ' ').capitalize()}: {errors[0]}"
+        return (
+            errors[0]
+            if field in {"text", "model"}
+            else f"{field.replace('_', ' ').capitalize()}: {errors[0]}"
+        )
 
     def prompt(self) -> Prompt:
         temperature = self.cleaned_data["temperature"]

@@ -16,14 +16,21 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
+from training.traces import live_trace, trace_answer
 
 from playground.chat.answer_stream import AnswerStream
 from playground.chat.history import conversation
-from playground.completions import Finished, GenerationError, Piece, SamplingParameters, Waiting, stream_completion
+from playground.completions import (
+    Finished,
+    GenerationError,
+    Piece,
+    SamplingParameters,
+    Waiting,
+    stream_completion,
+)
 from playground.core.think_split import split_thinking
 from playground.models import Message, MessageState
 from tracing.core.errors import TracingError
-from training.traces import live_trace, trace_answer
 
 logger = logging.getLogger(__name__)
 SAVE_EVERY_S = 1.0
@@ -202,7 +209,7 @@ def traced(draft: Draft) -> dict[str, Any] | None:
 
 
 async def save(draft: Draft, **fields: Any) -> bool:
-    """Save what was written so far; a database that refuses (a full disk) is logged, and tried again later."""
+    """Save what is written so far. A database that refuses (a full disk) is logged and tried again later."""
     fields |= {"raw_text": draft.raw_text, "token_ids": draft.token_ids}
     fields |= {"thinking_s": draft.thinking_s, "first_token_at": draft.first_token_at}
     try:
@@ -214,7 +221,7 @@ async def save(draft: Draft, **fields: Any) -> bool:
 
 
 async def save_until_done(draft: Draft, ended: dict[str, Any]) -> bool:
-    """Save the ended answer. If that never works, its text stays in the stream until the next reader saves it."""
+    """Save the ended answer. If that never works, its stream keeps the text for the next reader to save."""
     for attempt in range(SAVE_TRIES):
         if await save(draft, **ended):
             return True

@@ -11,10 +11,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 from django.template.loader import render_to_string
+from training.traces import trace_answer
 
 from playground.chat.answer_stream import AnswerStream, Event
+from playground.chat.history import conversation
 from playground.chat.presentation import AnswerHtml, answer_html
 from playground.models import Message, MessageState
 
@@ -65,9 +68,11 @@ class SentBlocks:
 
     def update(self, state: AnswerState) -> str:
         """The out-of-band fragments that bring the page up to `state`; empty when it is there already."""
-        html = answer_html(self.message.pk, state.text, state.spans)
+        html = answer_html(self.message.pk, state.text, state.spans, final=False)
         fragments = []
-        status = render_to_string("playground/_status.html", {"message": self.message, "state": state, "html": html})
+        status = render_to_string(
+            "playground/_status.html", {"message": self.message, "state": state, "html": html}
+        )
         if status != self.status:
             fragments.append(status)
             self.status = status
@@ -103,7 +108,7 @@ def sse(event: str, html: str) -> str:
 
 
 async def page_events(message: Message, render_final: Any) -> AsyncIterator[str]:
-    """Server-sent events of one answer until it ends: `update` fragments, then the finished article, then `done`."""
+    """Server-sent events of one answer: `update` fragments, the finished article last, then `done`."""
     state, sent = AnswerState(), SentBlocks(message)
     async for fresh in folded(message, state):
         if fresh and (html := await asyncio.to_thread(sent.update, state)):
@@ -115,7 +120,7 @@ async def page_events(message: Message, render_final: Any) -> AsyncIterator[str]
 
 
 async def folded(message: Message, state: AnswerState) -> AsyncIterator[bool]:
-    """Fold the events into `state`, yielding True where something came and False where a second passed in silence.
+    """Fold the events into `state`, yielding True where something came, False where a second was silent.
 
     Ends with the answer; an answer without a living writer is settled from what its stream holds.
     """
@@ -123,8 +128,9 @@ async def folded(message: Message, state: AnswerState) -> AsyncIterator[bool]:
     last, flushed = "0", 0.0
     while not state.ended:
         entries = await stream.read(last, wait_ms=WAIT_MS)
-        for last, event in entries:
+        for _, event in entries:
             state.fold(event)
+        last = entries[-1][0] if entries else last
         if not entries and not await stream.has_writer():
             await settle(message.pk)
             return
@@ -153,3 +159,14 @@ async def settle(message_id: object) -> None:
         await Message.objects.filter(pk=message.pk, state=MessageState.WRITING).aupdate(**fields)
     except DatabaseError as error:
         logger.error("Interrupted answer %s could not be saved yet: %s", message.pk, error)
+
+
+async def traced_so_far(message: Message) -> tuple[str, dict[str, Any]]:
+    """An answer's text and trace; of what is there already, while it is still being written."""
+    if message.state != MessageState.WRITING or message.checkpoint is None:
+        return message.raw_text, message.trace or {}
+    state = AnswerState()
+    for _, event in await AnswerStream(message.pk).read():
+        state.fold(event)
+    _, prompt = await sync_to_async(conversation)(message)
+    return state.text, await asyncio.to_thread(trace_answer, message.checkpoint, state.token_ids, prompt)

@@ -14,7 +14,7 @@ TIERS = ("low", "medium", "high")
 
 @dataclass(frozen=True)
 class Segment:
-    """Overlapping spans, shown as one: characters [start, end) of the raw text, and their numbers in the trace."""
+    """Overlapping spans, shown as one: characters [start, end) of the raw text, and the spans' numbers."""
 
     start: int
     end: int
@@ -55,8 +55,11 @@ class AnswerHtml:
     thinking_open: bool
 
 
-def answer_html(message_id: object, raw_text: str, spans: list[dict[str, Any]]) -> AnswerHtml:
-    parts = split_thinking(raw_text)
+def answer_html(
+    message_id: object, raw_text: str, spans: list[dict[str, Any]], *, final: bool = True
+) -> AnswerHtml:
+    """The HTML of a text that the model wrote, or with `final=False` is still writing."""
+    parts = split_thinking(raw_text, final=final)
     painted = segments(spans)
 
     def blocks(characters: tuple[int, int] | None) -> list[str]:
@@ -79,11 +82,11 @@ def paints_within(message_id: object, painted: list[Segment], start: int, end: i
         Paint(
             max(segment.start, start) - start,
             min(segment.end, end) - start,
-            href=reverse("span-documents", args=[message_id, number]),
+            href=reverse("span-documents", args=[message_id, segment.start, segment.end]),
             css_class=segment.css_class,
             label="Found in the training data: show the documents",
         )
-        for number, segment in enumerate(painted)
+        for segment in painted
         if segment.start < end and segment.end > start
     ]
 
@@ -125,7 +128,11 @@ class AnswerView:
     def can_continue(self) -> bool:
         message = self.message
         cut_short = message.state == MessageState.COMPLETE and message.finish_reason == "length"
-        return cut_short or message.state in {MessageState.STOPPED, MessageState.INTERRUPTED, MessageState.FAILED}
+        return cut_short or message.state in {
+            MessageState.STOPPED,
+            MessageState.INTERRUPTED,
+            MessageState.FAILED,
+        }
 
 
 @dataclass(frozen=True)
@@ -133,30 +140,30 @@ class SpanPanel:
     """What the panel beside an answer shows for one lit segment."""
 
     text: str
-    spans: list[dict[str, Any]]
     documents: list[dict[str, Any]]
     count: int
     stages: dict[str, int]
-    relevance: str
-    token_ids: str
+    highlight: str
 
 
-def segment_documents(message: Message, number: int) -> SpanPanel:
-    """The panel of segment `number` of an answer's trace; IndexError if there is no such segment."""
-    trace = trace_of(message)
-    segment = segments(spans_of(message))[number]
+def span_panel(raw_text: str, trace: dict[str, Any], start: int, end: int) -> SpanPanel | None:
+    """The panel of the segment that shares most of characters [start, end); None if none shares any."""
+    shared = {
+        segment: min(end, segment.end) - max(start, segment.start) for segment in segments(trace["spans"])
+    }
+    segment = max(shared, key=lambda candidate: shared[candidate], default=None)
+    if segment is None or shared[segment] <= 0:
+        return None
     spans = [trace["spans"][index] for index in segment.spans]
     longest = max(spans, key=lambda span: span["token_end"] - span["token_start"])
     wanted = dict.fromkeys(index for span in spans for index in span["documents"])
     documents = sorted((trace["documents"][index] for index in wanted), key=relevance_rank)
     return SpanPanel(
-        text=message.raw_text[segment.start : segment.end],
-        spans=spans,
+        text=raw_text[segment.start : segment.end],
         documents=[document | {"parts": snippet_parts(document)} for document in documents],
         count=longest["count"],
         stages=longest["stages"],
-        relevance=segment.relevance,
-        token_ids=",".join(map(str, trace["token_ids"][longest["token_start"] : longest["token_end"]])),
+        highlight=",".join(map(str, trace["token_ids"][longest["token_start"] : longest["token_end"]])),
     )
 
 

@@ -13,7 +13,7 @@ from training.models import Checkpoint
 TITLE_CHARACTERS = 60
 
 
-class ThreadBusy(Exception):
+class ThreadBusyError(Exception):
     """The thread's last answer is still being written."""
 
 
@@ -36,13 +36,13 @@ def create_thread(*, owner: User | None, session_key: str, prompt: Prompt) -> tu
 def add_turn(*, thread: Thread, prompt: Prompt) -> Message:
     """Save the prompt and an empty answer at the end of the thread; returns the answer.
 
-    Raises ThreadBusy while the last answer is still being written: one at a time.
+    Raises ThreadBusyError while the last answer is still being written: one at a time.
     """
     with transaction.atomic():
         Thread.objects.select_for_update().get(pk=thread.pk)
         last = thread.messages.order_by("-position").first()
         if last and last.state == MessageState.WRITING:
-            raise ThreadBusy("The last answer is still being written. Stop it, or wait for its end.")
+            raise ThreadBusyError("The last answer is still being written. Stop it, or wait for its end.")
         position = last.position + 1 if last else 0
         Message.objects.create(thread=thread, position=position, role=Role.USER, raw_text=prompt.text)
         Thread.objects.filter(pk=thread.pk).update(updated_at=timezone.now())
@@ -58,7 +58,9 @@ def add_turn(*, thread: Thread, prompt: Prompt) -> Message:
 
 def reopen(message: Message, states: tuple[MessageState, ...]) -> bool:
     """Mark an ended answer as being written again, if it is in one of `states`: once, whoever asks."""
-    changed = Message.objects.filter(pk=message.pk, state__in=states).update(state=MessageState.WRITING, error="")
+    changed = Message.objects.filter(pk=message.pk, state__in=states).update(
+        state=MessageState.WRITING, error=""
+    )
     return bool(changed)
 
 

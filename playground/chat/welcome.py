@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-
 from playground.chat.models_offered import newest_heads
 from training.models import Checkpoint
 
@@ -24,12 +23,22 @@ def welcome() -> list[Example]:
     if think := heads.get("think"):
         examples += [
             Example("What is 47 + 38?", think, "It thinks in steps. See which lessons each step repeats."),
-            Example("Tom has 52 apples and gives away 17. How many apples does Tom have?", think, "A word problem."),
+            Example(
+                "Tom has 52 apples and gives away 17. How many apples does Tom have?",
+                think,
+                "A word problem.",
+            ),
         ]
     if instruct := heads.get("instruct"):
         examples.append(
-            Example("What does os.path.join do?", instruct, "An answer that leads to a line of the standard library.")
+            Example(
+                "What does os.path.join do?",
+                instruct,
+                "An answer that leads to a line of the standard library.",
+            )
         )
     if not examples and checkpoints:
-        examples.append(Example("def __init__(self", checkpoints[0].name, "A base model goes on with your text."))
+        examples.append(
+            Example("def __init__(self", checkpoints[0].name, "A base model goes on with your text.")
+        )
     return examples
