@@ -1,0 +1,130 @@
+"""From a conversation to the token ids that an engine continues."""
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from playground.core.chat_template import ChatTemplate, read_json
+from playground.core.errors import PromptError, PromptTooLong
+from playground.core.think_split import OPEN
+from tracing.core.errors import TracingError
+from tracing.core.tokenizer import TextTokenizer
+
+Message = Mapping[str, str]
+PREFILLED_THINKING = re.compile(rf"{OPEN}\s*\Z")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """`token_ids` are what the engine is given; `begun` are those of them that already belong to the answer."""
+
+    token_ids: tuple[int, ...]
+    begun: tuple[int, ...]
+
+
+class ChatFormat:
+    """How one checkpoint reads a conversation: its template, tokenizer, end tokens and context length."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.template = ChatTemplate.open(directory)
+        self.tokenizer = TextTokenizer.open(directory)
+        self.end_ids = end_ids(directory)
+        self.context_tokens = context_tokens(directory)
+
+    def prompt(self, messages: Sequence[Message], *, continued: Sequence[int] | None = None) -> Prompt:
+        """The prompt for the next answer, or with `continued` for more of an answer that begins with those ids.
+
+        A template that opens the thinking itself (as Olmo 3 Think's does) begins the answer with it, so that
+        an answer's raw text always holds its own tags.
+        """
+        rendered, guard = self._render(messages)
+        prefilled = PREFILLED_THINKING.search(rendered)
+        structure = rendered[: prefilled.start()] if prefilled else rendered
+        begun = self._encode(prefilled.group(), guard) if prefilled else []
+        if continued is not None:
+            begun = list(continued)
+        ids = self._encode(structure, guard) + begun
+        new = begun if continued is None else []
+        return Prompt(tuple(ids), tuple(new))
+
+    def room(self, prompt: Prompt) -> int:
+        """How many new tokens fit behind the prompt; PromptTooLong where none does."""
+        room = self.context_tokens - len(prompt.token_ids)
+        if room < 1:
+            raise PromptTooLong(
+                f"The conversation has {len(prompt.token_ids):,} tokens and this model reads at most "
+                f"{self.context_tokens:,}, its answer included. Shorten it, or begin a new one."
+            )
+        return room
+
+    def _render(self, messages: Sequence[Message]) -> tuple[str, dict[str, str]]:
+        """The text, in which special tokens that a message spells out are replaced by stand-ins, and those."""
+        guard = {f"\ue000{secrets.token_hex(8)}\ue001": token for token in self._special_texts}
+        safe = [{key: stand_in(value, guard) for key, value in message.items()} for message in messages]
+        return self.template.render(safe), guard
+
+    def _encode(self, text: str, guard: Mapping[str, str]) -> list[int]:
+        """Ids of the text. What a message spells out is text to the model, never a turn's beginning or end."""
+        pattern = "|".join(map(re.escape, guard)) or r"(?!)"
+        ids: list[int] = []
+        for part in re.split(f"({pattern})", text):
+            ids += self._encode_part(part, guard)
+        return ids
+
+    def _encode_part(self, part: str, guard: Mapping[str, str]) -> list[int]:
+        if part in guard:
+            return list(self._literal_tokenizer.encode(guard[part], add_special_tokens=False).ids)
+        try:
+            return self.tokenizer.encode(part)[0]
+        except TracingError as error:
+            raise PromptError(str(error)) from error
+
+    @cached_property
+    def _special_texts(self) -> list[str]:
+        """Longest first, so that one that begins with another is found whole."""
+        texts = [self.tokenizer.decode([i])[0] for i in sorted(self.tokenizer.special_ids)]
+        return sorted(texts, key=len, reverse=True)
+
+    @cached_property
+    def _literal_tokenizer(self) -> Tokenizer:
+        """The same tokenizer, which takes special tokens apart like any text."""
+        tokenizer = Tokenizer.from_file(str(self.directory / "tokenizer.json"))
+        tokenizer.encode_special_tokens = True
+        return tokenizer
+
+
+@lru_cache(maxsize=16)
+def chat_format(directory: Path, digest: str) -> ChatFormat:
+    """The format of a published checkpoint, kept; `digest` of its weights tells two of one name apart."""
+    return ChatFormat(directory)
+
+
+def stand_in(text: str, guard: Mapping[str, str]) -> str:
+    for mark, token in guard.items():
+        text = text.replace(token, mark)
+    return text
+
+
+def end_ids(directory: Path) -> frozenset[int]:
+    """The ids that end an answer, from generation_config.json, else from config.json."""
+    for name in ("generation_config.json", "config.json"):
+        value = read_json(directory / name).get("eos_token_id")
+        ids = value if isinstance(value, list) else [value]
+        if found := frozenset(i for i in ids if isinstance(i, int)):
+            return found
+    return frozenset()
+
+
+def context_tokens(directory: Path) -> int:
+    length = read_json(directory / "config.json").get("max_position_embeddings")
+    if not isinstance(length, int):
+        raise PromptError(
+            f"{directory}/config.json names no max_position_embeddings: restore the checkpoint."
+        )
+    return length
