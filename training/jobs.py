@@ -46,7 +46,7 @@ def send(job_id: int) -> None:
 
 
 def send_next() -> None:
-    """Sends the message of the job that has been queued longest again, for a worker that has just got free."""
+    """Sends the message of the job that has been queued longest again, for a worker that got free."""
     job = Job.objects.filter(state=JobState.QUEUED).order_by("enqueued_at").first()
     if job is not None:
         send(job.pk)

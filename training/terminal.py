@@ -30,10 +30,11 @@ def flow_table(overview: FlowOverview) -> Table:
 
 def details(stage: StageView) -> list[str]:
     job, running = stage.job, stage.state == JobState.RUNNING
-    phase = f"{job.phase} {job.done:,}/{job.total:,} {job.unit}".strip() if running and job.total else job.phase
+    counted = f" {job.done:,}/{job.total:,} {job.unit}" if job.total else ""
+    phase = f"{job.phase}{counted}".strip() if running else ""
     loss = f"{stage.latest['loss']:.3f}" if stage.latest else ""
     eta = duration(stage.eta_s) if stage.eta_s else ""
-    return [phase if running else "", loss, score_text(stage.scores), duration(stage.elapsed_s), eta]
+    return [phase, loss, score_text(stage.scores), duration(stage.elapsed_s), eta]
 
 
 def score_text(scores: dict[str, float]) -> str:
@@ -41,7 +42,7 @@ def score_text(scores: dict[str, float]) -> str:
 
 
 def flow_line(overview: FlowOverview) -> str:
-    """The flow in one line, for logs and pipes: `demo 42% · pretrain: training 600/1,200 steps · 3m10s to go`."""
+    """The flow in one line, for logs and pipes: `demo 42% · pretrain: running train 600/1,200 · 3m10s to go`."""
     parts = [f"{overview.flow.name} {overview.share:.0%}"]
     current = overview.current
     if current is None:

@@ -1,0 +1,46 @@
+"""The figures of a flow, checkpoint by checkpoint, as `manage.py flow_report` prints them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from training.models import Checkpoint, Flow
+
+SCORES = ("greedy", "sampled", "pairs", "mean_tokens")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A checkpoint's scores, and those of the checkpoint that its stage started from (none for a first)."""
+
+    stage: str
+    step: int
+    name: str
+    scores: dict[str, float]
+    start: dict[str, float]
+    cpu_s: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """All the scores by name, None where one was not measured."""
+        scores = {name: self.scores.get(name) for name in SCORES}
+        start = {name: self.start.get(name) for name in SCORES}
+        own = {"stage": self.stage, "step": self.step, "name": self.name}
+        return {**own, "scores": scores, "start": start, "cpu_s": self.cpu_s}
+
+
+def flow_rows(flow: Flow, *, intermediate: bool = False) -> list[Row]:
+    """The flow's final checkpoints in the order of its stages, or all of its checkpoints."""
+    checkpoints = Checkpoint.objects.filter(job__flow=flow).select_related("job").prefetch_related("parents")
+    ordered = checkpoints.order_by("job__position", "step")
+    return [row_of(checkpoint) for checkpoint in (ordered if intermediate else ordered.filter(final=True))]
+
+
+def row_of(checkpoint: Checkpoint) -> Row:
+    parent = next(iter(checkpoint.parents.all()), None)
+    return Row(
+        stage=checkpoint.stage,
+        step=checkpoint.step,
+        name=checkpoint.name,
+        scores=checkpoint.scores,
+        start=parent.scores if parent else {},
+        cpu_s=checkpoint.job.cpu_s if checkpoint.job and checkpoint.final else None,
+    )
