@@ -16,6 +16,10 @@ class Deployment(models.Model):
     pinned = models.BooleanField(
         default=False, help_text="Keep it loaded, ahead of those that are merely wanted."
     )
+    head = models.BooleanField(
+        default=False,
+        help_text="Pinned by the flow as its newest think or instruct model, until a newer one takes its place.",
+    )
     wanted_at = models.DateTimeField(null=True, help_text="When a chat last asked for it.")
 
     def __str__(self) -> str:
@@ -26,6 +30,7 @@ class EngineState(models.TextChoices):
     STARTING = "starting", "starting"
     LOADING = "loading", "loading a checkpoint"
     READY = "ready", "ready"
+    DRAINING = "draining", "finishing its answers before it loads another checkpoint"
     FAILED = "failed", "failed"
     STOPPED = "stopped", "stopped"
 
@@ -40,8 +45,9 @@ class Engine(models.Model):
     address = models.CharField(max_length=300, blank=True, help_text="unix:///path or http://127.0.0.1:port")
     pid = models.PositiveIntegerField(null=True)
     restarts = models.PositiveIntegerField(default=0)
-    error = models.TextField(blank=True)
+    error = models.TextField(blank=True, help_text="Why it failed, or why it is not vLLM that serves.")
     started_at = models.DateTimeField(null=True)
+    used_at = models.DateTimeField(null=True, help_text="When an answer last began or ended on it.")
     ready_at = models.DateTimeField(null=True)
     heartbeat_at = models.DateTimeField(null=True)
 
