@@ -21,7 +21,7 @@ PREFILLED_THINKING = re.compile(rf"{OPEN}\s*\Z")
 
 @dataclass(frozen=True)
 class Prompt:
-    """`token_ids` are what the engine is given; `begun` are those of them that already belong to the answer."""
+    """`token_ids` are what the engine is given; `begun`, their last ones, already belong to the answer."""
 
     token_ids: tuple[int, ...]
     begun: tuple[int, ...]
@@ -38,7 +38,7 @@ class ChatFormat:
         self.context_tokens = context_tokens(directory)
 
     def prompt(self, messages: Sequence[Message], *, continued: Sequence[int] | None = None) -> Prompt:
-        """The prompt for the next answer, or with `continued` for more of an answer that begins with those ids.
+        """The prompt for the next answer, or with `continued` for more of one that begins with those ids.
 
         A template that opens the thinking itself (as Olmo 3 Think's does) begins the answer with it, so that
         an answer's raw text always holds its own tags.
@@ -64,13 +64,13 @@ class ChatFormat:
         return room
 
     def _render(self, messages: Sequence[Message]) -> tuple[str, dict[str, str]]:
-        """The text, in which special tokens that a message spells out are replaced by stand-ins, and those."""
+        """The text, with stand-ins for special tokens that a message spells out, and what they stand for."""
         guard = {f"\ue000{secrets.token_hex(8)}\ue001": token for token in self._special_texts}
         safe = [{key: stand_in(value, guard) for key, value in message.items()} for message in messages]
         return self.template.render(safe), guard
 
     def _encode(self, text: str, guard: Mapping[str, str]) -> list[int]:
-        """Ids of the text. What a message spells out is text to the model, never a turn's beginning or end."""
+        """Ids of the text. What a message spells out is text to the model, never the edge of a turn."""
         pattern = "|".join(map(re.escape, guard)) or r"(?!)"
         ids: list[int] = []
         for part in re.split(f"({pattern})", text):

@@ -1,6 +1,7 @@
 """Text that comes piece by piece is the text of all the ids, and ends before a stop text."""
 
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -27,7 +28,7 @@ odd_texts = st.text(st.sampled_from("aé€𝄞 \n"), max_size=15)
 def pieces_of(token_ids: list[int], places: set[int]) -> list[Decoded]:
     decoder = TokenDecoder(tokenizer())
     edges = sorted({0, len(token_ids), *(p for p in places if p < len(token_ids))})
-    chunks = [token_ids[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    chunks = [token_ids[a:b] for a, b in pairwise(edges)]
     return [*map(decoder.push, chunks), decoder.finish()]
 
 
@@ -70,7 +71,7 @@ def test_the_text_ends_before_the_first_stop(texts: list[str], stops: list[str])
     if not ends:
         assert (text, len(numbers)) == (whole, len(texts))
     else:
-        # A stop text is noticed when its last character comes; of two that overlap, the one noticed first ends it.
+        # Of two stop texts that overlap, the one whose last character comes first ends the text.
         assert min(ends) <= len(text)
         assert any(whole.startswith(stop, len(text)) for stop in stops)
 
