@@ -1,5 +1,6 @@
 """Bytes of tokens to text, with the characters that each token holds."""
 
+import codecs
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
@@ -25,6 +26,54 @@ def decode_tokens(pieces: Sequence[bytes]) -> tuple[str, Offsets]:
     firsts = begun[np.minimum(np.add(stops[:-1], 1), len(data))] - 1  # character of each piece's first byte
     starts = np.where(np.diff(stops) > 0, firsts, ends[:-1])
     return text, list(zip(starts.tolist(), ends[1:].tolist(), strict=True))
+
+
+def decode_marked(pieces: Sequence[bytes], ranges: Sequence[tuple[int, int]]) -> tuple[str, Offsets]:
+    """Text of the concatenated pieces, and the (start, end) characters of each range of pieces."""
+    data = b"".join(pieces)
+    if data.isascii():
+        places = {k: len(b"".join(pieces[:k])) for k in {k for bounds in ranges for k in bounds}}
+        return data.decode("ascii"), [(places[start], places[stop]) for start, stop in ranges]
+    text, offsets = decode_tokens(pieces)
+    return text, [(offsets[start][0], offsets[stop - 1][1]) for start, stop in ranges]
+
+
+def whole_characters(pieces: Sequence[bytes], start: int, stop: int) -> tuple[int, int]:
+    """start:stop without the pieces at either end that hold only a part of a character."""
+    while start < stop and pieces[start][:1] and 0x80 <= pieces[start][0] < 0xC0:
+        start += 1
+    while start < stop and _ends_inside(pieces[stop - 1 :: -1][:4]):
+        stop -= 1
+    return start, stop
+
+
+class GrowingText:
+    """Text of tokens that arrive a few at a time; at any moment equal to `decode_tokens` of them all.
+
+    The first `complete` characters will never change; behind them a character may be half there.
+    """
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.offsets: Offsets = []
+        self.complete = 0
+        self._tail: list[bytes] = []  # the tokens since the text was last complete
+
+    def extend(self, pieces: Sequence[bytes]) -> None:
+        """Append tokens, given as their bytes."""
+        first = len(self.offsets) - len(self._tail)
+        self._tail += pieces
+        text, offsets = decode_tokens(self._tail)
+        self.text = self.text[: self.complete] + text
+        self.offsets[first:] = [(start + self.complete, end + self.complete) for start, end in offsets]
+        if not _ends_inside(self._tail[::-1]):
+            self.complete, self._tail = len(self.text), []
+
+
+def _ends_inside(backwards: Sequence[bytes]) -> bool:
+    """Whether the text of these pieces, the last one first, ends within a character."""
+    end = b"".join(backwards[::-1])[-3:]  # a character has at most 4 bytes
+    return codecs.utf_8_decode(end, "replace", False)[1] < len(end)
 
 
 def _decode(data: bytes) -> tuple[str, NDArray[np.bool_]]:

@@ -12,6 +12,7 @@ from tracing.core.errors import StoreDamaged, StoreMissing
 from tracing.core.layout import BLOCKS, DATA_FILES, OFFSET_BYTES, block_count, pointer_bytes
 from tracing.core.manifest import Manifest, sha256
 from tracing.core.mapped_file import MappedFile
+from tracing.core.unigrams import Unigrams
 
 CHECK_AT_OPEN_BYTES = 32 << 20
 
@@ -68,8 +69,8 @@ class Shard:
             path = self.files["metadata"].path
             raise StoreDamaged(f"{path} has no JSON object for document {document}: rebuild it.") from error
 
-    def unigrams(self) -> NDArray[np.int64]:
-        """Ids and how often each occurs, by rising id, the separator among them; shape [ids, 2]."""
+    def unigrams(self) -> Unigrams:
+        """How often each id occurs in the shard."""
         file = self.files["unigram"]
         try:
             pairs = np.array(file.read(0, file.size_bytes).tobytes().split(), dtype=np.int64).reshape(-1, 2)

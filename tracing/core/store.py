@@ -2,16 +2,17 @@
 
 import bisect
 import itertools
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tracing.core.errors import InputError, StoreMismatch
 from tracing.core.manifest import Manifest, read_manifest
 from tracing.core.shard import Shard
+from tracing.core.unigrams import Unigrams, add_unigrams
 
 
 class TokenStore:
@@ -78,13 +79,10 @@ class TokenStore:
         """Number of the first document in a shard."""
         return self._first[shard]
 
-    def unigrams(self) -> NDArray[np.int64]:
-        """Ids and how often each occurs, by rising id, the separator among them; shape [ids, 2]."""
-        pairs = np.concatenate([shard.unigrams() for shard in self.shards])
-        ids, positions = np.unique(pairs[:, 0], return_inverse=True)
-        counts = np.zeros(ids.size, dtype=np.int64)
-        np.add.at(counts, positions, pairs[:, 1])
-        return np.stack([ids, counts], axis=1)
+    @cached_property
+    def unigrams(self) -> Unigrams:
+        """How often each id occurs in the store."""
+        return add_unigrams(shard.unigrams() for shard in self.shards)
 
     def close(self) -> None:
         """Close the files. Arrays handed out stay readable; every other use raises StoreError."""

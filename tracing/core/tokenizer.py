@@ -70,6 +70,16 @@ class TextTokenizer:
             raise InputError(f"Token id {ids[outside][0]} is not in the vocabulary 0..{self.vocab_size - 1}.")
         return [self._pieces[i] for i in ids.tolist()]
 
+    def stored_pieces(self, token_ids: NDArray[Any]) -> list[bytes]:
+        """The bytes of tokens read from a store; StoreMismatch for an id outside the vocabulary."""
+        try:
+            return list(map(self._pieces.__getitem__, token_ids.tolist()))
+        except IndexError:
+            raise StoreMismatch(
+                f"The store holds token id {token_ids.max()}, this tokenizer ends at {self.vocab_size - 1}: "
+                "use the tokenizer that it was written with."
+            ) from None
+
 
 def _valid(text: str) -> str:
     try:

@@ -1,0 +1,52 @@
+"""What a caller asks of a trace."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from numpy.typing import NDArray
+
+from tracing.core.decoding import Offsets
+from tracing.core.errors import InputError
+from tracing.core.spans import SpanOptions
+from tracing.core.token_ids import as_token_ids
+from tracing.core.tokenizer import TextTokenizer
+
+TOKENS_MAX = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceRequest(SpanOptions):
+    """What to trace, and how.
+
+    `token_ids` are the answer's own sampled ids. `text` and `offsets` are theirs as the page shows
+    them, by default decoded by the tracer's tokenizer. `prompt_text` counts for relevance only.
+    `max_documents` is for each span; `stages` limits the search to stores of these stages; `seed`
+    draws the documents. `raw` asks for all maximal spans with their counts, and no documents.
+    """
+
+    token_ids: Sequence[int] | NDArray[Any]
+    text: str | None = None
+    offsets: Offsets | None = None
+    prompt_text: str = ""
+    max_documents: int = 10
+    stages: tuple[str, ...] | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        ids = as_token_ids(self.token_ids)
+        if not 0 < ids.size <= TOKENS_MAX:
+            raise InputError(f"The text has {ids.size} tokens: give 1 to {TOKENS_MAX}.")
+        if type(self.max_documents) is not int or not 0 <= self.max_documents <= 100:
+            raise InputError(f"max_documents is {self.max_documents!r}: give a whole number from 0 to 100.")
+        if type(self.seed) is not int or self.seed < 0:
+            raise InputError(f"seed is {self.seed!r}: give a whole number from 0.")
+        if (self.text is None) != (self.offsets is None) or len(self.offsets or ids) != ids.size:
+            raise InputError("text and offsets go together: give the characters of every token, or neither.")
+
+    @classmethod
+    def of_text(cls, text: str, tokenizer: TextTokenizer, **options: Any) -> Self:
+        """A request for a text that no model sampled: its ids are the tokenizer's."""
+        ids, offsets = tokenizer.encode(text)
+        return cls(token_ids=ids, text=text, offsets=offsets, **options)

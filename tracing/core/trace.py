@@ -1,0 +1,154 @@
+"""Tracing a text to the documents that contain its spans: the one entry for pages, API and commands."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from tracing.core.corpus import Cancel, Corpus
+from tracing.core.documents import Seen, TracedDocument, describe, link_spans, score_documents
+from tracing.core.errors import Cancelled, InputError, StoreMismatch
+from tracing.core.live import LiveTrace
+from tracing.core.query import Query
+from tracing.core.relevance import Relevance
+from tracing.core.request import TraceRequest
+from tracing.core.result import Trace, measure_coverage
+from tracing.core.sampling import sample_matches
+from tracing.core.spans import (
+    Piece,
+    Span,
+    SpanOptions,
+    build_spans,
+    candidates,
+    kept,
+    maximal_spans,
+    rarest,
+)
+from tracing.core.store import TokenStore
+from tracing.core.text_layout import TextLayout
+from tracing.core.token_ids import as_token_ids
+from tracing.core.tokenizer import TextTokenizer
+
+Stages = tuple[str, ...] | None
+
+
+class Tracer:
+    """Traces texts of one model to its stores. Threads may share one tracer.
+
+    All stores must have been written with `tokenizer`; StoreMismatch if one was not.
+    """
+
+    def __init__(self, stores: Sequence[TokenStore], tokenizer: TextTokenizer) -> None:
+        for store in stores:
+            if store.manifest.tokenizer != tokenizer.digest:
+                raise StoreMismatch(
+                    f"{store.path} was written with tokenizer {store.manifest.tokenizer}, the model has "
+                    f"{tokenizer.digest}: build the store with the model's tokenizer."
+                )
+        self.stores, self.tokenizer = tuple(stores), tokenizer
+        self._corpora: dict[Stages, Corpus] = {None: Corpus(self.stores)}
+
+    def trace(
+        self, request: TraceRequest, cancelled: Cancel | None = None, seen: Seen | None = None
+    ) -> Trace:
+        """The spans of the request's text and their documents.
+
+        `cancelled` is asked now and then, and ends the trace with Cancelled; `seen` tells of a
+        document (store name, number) when the model saw it. Raises InputError for ids outside the
+        vocabulary or stages without a store, StoreDamaged if anything that was read is not as written.
+        """
+        return _Tracing(self.corpus(request.stages), self.tokenizer, request, cancelled, seen).run()
+
+    def live(self, options: SpanOptions | None = None, stages: Stages = None) -> LiveTrace:
+        """Follow a stream: push its tokens as they come, and take the spans so far."""
+        return LiveTrace(self.corpus(stages), self.tokenizer, options or SpanOptions())
+
+    def corpus(self, stages: Stages = None) -> Corpus:
+        """The stores of these stages, or all, as one; InputError if there are none."""
+        if stages not in self._corpora:
+            chosen = [store for store in self.stores if store.manifest.stage in (stages or ())]
+            if not chosen:
+                known = sorted({store.manifest.stage for store in self.stores})
+                raise InputError(f"No store of stages {list(stages or ())}: this model has {known}.")
+            self._corpora[stages] = Corpus(chosen)
+        return self._corpora[stages]
+
+
+class _Tracing:
+    """One trace on its way: the request, and how long each phase took."""
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        tokenizer: TextTokenizer,
+        request: TraceRequest,
+        cancelled: Cancel | None,
+        seen: Seen | None,
+    ) -> None:
+        self._corpus, self._tokenizer, self._request = corpus, tokenizer, request
+        self._cancelled, self._seen = cancelled or (lambda: False), seen
+        self._ids = as_token_ids(request.token_ids)
+        self._timing_ms = {"match": 0.0, "documents": 0.0, "rank": 0.0, "total": 0.0}
+        self._began = self._last = time.perf_counter()
+
+    def run(self) -> Trace:
+        text, layout = self._lay_out()
+        query, options = self._corpus.query(self._ids), self._request
+        with self._corpus.reading():
+            maximal = maximal_spans(self._corpus.longest_matches(query, self._cancelled))
+            spans = self._choose(query, layout, maximal)
+            self._clock("match")
+            traced, documents = (spans, []) if options.raw else self._documents(spans)
+        coverage = measure_coverage(traced, maximal, self._ids.size, options.min_tokens)
+        self._clock("documents")
+        self._timing_ms["total"] = 1e3 * (self._last - self._began)
+        return Trace(
+            text=text,
+            token_ids=tuple(self._ids.tolist()),
+            stores=self._corpus.stores,
+            spans=tuple(traced),
+            documents=tuple(documents),
+            coverage=coverage,
+            timing_ms=self._timing_ms,
+        )
+
+    def _lay_out(self) -> tuple[str, TextLayout]:
+        decoded, places = self._tokenizer.decode(self._ids)
+        text, offsets = self._request.text, self._request.offsets
+        if text is None or offsets is None:
+            text, offsets = decoded, places
+        layout = TextLayout()
+        special = [token in self._tokenizer.special_ids for token in self._ids.tolist()]
+        layout.update(text, offsets, special, len(text))
+        return text, layout
+
+    def _choose(self, query: Query, layout: TextLayout, maximal: list[Piece]) -> list[Span]:
+        options, logs = self._request, self._corpus.log_probabilities(self._ids)
+        sums: list[float] = np.concatenate([[0.0], np.cumsum(logs)]).tolist()
+        chosen = maximal
+        if not options.raw:
+            found = candidates(layout, maximal, options.min_tokens)
+            chosen = rarest(found, sums, kept(options, self._ids.size))
+        return build_spans(self._corpus, query, layout, chosen, sums, options.raw)
+
+    def _documents(self, spans: list[Span]) -> tuple[list[Span], list[TracedDocument]]:
+        request, corpus = self._request, self._corpus
+        matches = sample_matches(corpus, spans, request.max_documents, request.seed)
+        self._clock("documents")
+        prompt_ids, _ = self._tokenizer.encode(request.prompt_text)
+        relevance = Relevance(corpus, as_token_ids(prompt_ids), self._ids)
+        scored = score_documents(corpus, spans, matches, relevance)
+        traced = link_spans(spans, scored)
+        self._clock("rank")
+        return traced, [describe(corpus, self._tokenizer, spans, document, self._seen) for document in scored]
+
+    def _clock(self, phase: str) -> None:
+        """Add the time since the last call to `phase`; a good place to stop, too."""
+        now = time.perf_counter()
+        self._timing_ms[phase] += 1e3 * (now - self._last)
+        self._last = now
+        if self._cancelled():
+            raise Cancelled("The trace was stopped.")
+
+
+__all__ = ["LiveTrace", "Trace", "TraceRequest", "Tracer"]
