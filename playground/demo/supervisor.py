@@ -13,7 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from django.conf import settings
 from supervisor.xmlrpc import SupervisorTransport
 
 from playground.demo import leftovers
@@ -42,11 +41,10 @@ class ProgramState:
 class Supervisor:
     """A supervisord of our own. As a context manager it leaves no process behind."""
 
-    def __init__(self, programs: Sequence[Program], home: Path) -> None:
+    def __init__(self, programs: Sequence[Program], home: Path, socket: Path) -> None:
         self.programs = {program.name: program for program in programs}
         self.home = home
-        # Beside Redis's socket, whose directory is short enough for a socket's path.
-        self.socket = settings.EMBEDDED_REDIS_SOCKET.with_name("supervisor.sock")
+        self.socket = socket
         self.restarts = 0
 
     def __enter__(self) -> "Supervisor":
@@ -66,6 +64,7 @@ class Supervisor:
         with (self.home / "logs" / "supervisord.out").open("ab") as output:
             self.process = subprocess.Popen(
                 command,
+                cwd=self.home,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -113,7 +112,7 @@ class Supervisor:
         return xmlrpc.client.ServerProxy("http://localhost", transport=transport).supervisor
 
     def log_tail(self, name: str, lines: int = 8) -> str:
-        return log_tail(self.programs[name].log, lines)
+        return log_tail(self.home / "logs" / f"{name}.log", lines)
 
 
 def log_tail(path: Path, lines: int) -> str:

@@ -40,7 +40,10 @@ class Command(BaseCommand):
         self.stop_leftovers()
         check_port(port)
         self.introduce(address_of(port), preparation.prepare())
-        with Supervisor(demo_programs(port, install_engine=needs_install()), settings.HOME) as supervisor:
+        programs = demo_programs(port, install_engine=needs_install())
+        # Beside Redis's socket, in a directory whose path is short enough for one.
+        socket = settings.EMBEDDED_REDIS_SOCKET.with_name("supervisor.sock")
+        with Supervisor(programs, settings.HOME, socket) as supervisor:
             if wait_for_page(supervisor, address_of(port), stop):
                 self.stdout.write(f"The page is up: {address_of(port)}")
                 if browser and firstrun.has_desktop():
