@@ -15,6 +15,7 @@ from playground.demo.errors import DemoError
 from playground.demo.snapshot import Snapshot, take_snapshot
 from playground.demo.supervisor import Supervisor
 from training import services
+from training.core.errors import RecipeError
 from training.models import Flow
 
 PAGE_WAIT_S = 90.0
@@ -79,9 +80,14 @@ def watch(supervisor: Supervisor, view: View, recipe: str, stop: StopSignal) -> 
 
 
 def start_flow(recipe: str) -> Flow | None:
-    """The demo's flow: started on the first run, found again later. None while the database is away."""
+    """The demo's flow: begun on the first run, going on later; None while the database is away.
+
+    Raises DemoError for a recipe that cannot be used.
+    """
     try:
         return services.start_flow(name=FLOW_NAME, recipe=recipe)
+    except RecipeError as error:
+        raise DemoError(f"The flow cannot start: {error}") from error
     except DatabaseError:
         return None
 
