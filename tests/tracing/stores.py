@@ -1,7 +1,9 @@
 """Small real stores and tokenizers for the tracing tests."""
 
+import contextlib
 import functools
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,12 @@ from tracing.core.writer import StoreWriter
 SAMPLE = (
     "ones: 7 + 8 = 15. carry 1.\nJoin two or more pathname components, inserting '/' as needed. é 日本 😀"
 )
+
+
+IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Hundreds of stores are published in a test: syncing them to a disk would take most of its time."""
+
+Documents = Sequence[Sequence[int]]
 
 
 @functools.cache
@@ -33,13 +41,12 @@ def tokenizer_json(vocab_size: int = 400) -> str:
     return str(tokenizer.to_str())
 
 
+@functools.cache
 def text_tokenizer() -> TextTokenizer:
     return TextTokenizer(tokenizer_json().encode(), Path("tokenizer.json"))
 
 
-def write_store(
-    path: Path, documents: Sequence[Sequence[int]], dtype: str = "u16", **options: Any
-) -> TokenStore:
+def write_store(path: Path, documents: Documents, dtype: str = "u16", **options: Any) -> TokenStore:
     """Publish `documents` at `path` and open the store."""
     described = {
         "tokenizer": text_tokenizer().digest,
@@ -52,3 +59,16 @@ def write_store(
             writer.add(ids, {"id": f"{path.name}-{number}", "source": f"part.py:{number}", "title": "Part"})
         writer.publish()
     return TokenStore.open(path)
+
+
+@contextlib.contextmanager
+def stores_of(*collections: Documents, dtype: str = "u16", **options: Any) -> Iterator[list[TokenStore]]:
+    """Open stores of these collections of documents, removed afterwards."""
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as directory, contextlib.ExitStack() as stack:
+        stores = [
+            write_store(Path(directory) / f"store{number}", documents, dtype, **options)
+            for number, documents in enumerate(collections)
+        ]
+        for store in stores:
+            stack.enter_context(store)
+        yield stores
