@@ -116,7 +116,7 @@ def test_unigram_counts_cover_all_shards_and_the_separators(tmp_path: Path) -> N
     store = write_store(tmp_path / "store", documents, shard_bytes=260)
     flat = [0xFFFF] * len(documents) + [token for ids in documents for token in ids]
     ids, counts = np.unique(flat, return_counts=True)
-    assert store.unigrams().tolist() == np.stack([ids, counts], axis=1).tolist()
+    assert store.unigrams.tolist() == np.stack([ids, counts], axis=1).tolist()
 
 
 UNUSABLE_IDS = [[65535], [-1], [70000], ["1"], [[1, 2]], [1.5], [True], [10**30], [[1], [2, 3]]]
