@@ -1,7 +1,8 @@
-"""Two-digit addition and subtraction with worked steps: the lessons, the questions, and how an answer is checked.
+"""Two-digit addition and subtraction with worked steps: the lessons, the questions, and how an answer is
+checked.
 
-One problem in ten is held out by a hash of the problem itself, so a held-out problem never occurs in any lesson,
-question or answer of any stage, whatever the seed.
+One problem in ten is held out by a hash of the problem itself, so a held-out problem never occurs in any
+lesson, question or answer of any stage, whatever the seed.
 """
 
 import hashlib
@@ -9,10 +10,12 @@ import random
 import re
 from dataclasses import dataclass
 
+CORPUS = "headwater-arithmetic"
 VERSION = "1"
+LICENCE = "CC0-1.0"
 HELD_OUT_SHARE = 10  # one problem in ten
-NAMES = "Tom Ann Bob Eva Sam Lea Max Zoe Ben Mia Leo Ida".split()
-THINGS = "apples coins books pens cards shells stamps eggs".split()
+NAMES = ["Tom", "Ann", "Bob", "Eva", "Sam", "Lea", "Max", "Zoe", "Ben", "Mia", "Leo", "Ida"]
+THINGS = ["apples", "coins", "books", "pens", "cards", "shells", "stamps", "eggs"]
 ANSWER = re.compile(r"The answer is (\d+)\.")
 THOUGHT = re.compile(r"<think>[^<>]*</think>\s*The answer is \d+\.\s*")
 

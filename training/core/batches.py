@@ -1,4 +1,7 @@
-"""A step's tensors, straight from a token store: the ids that are trained on are the store's own, byte for byte."""
+"""A step's tensors, straight from a token store: the ids that are trained on are the store's own, byte for
+byte."""
+
+# ruff: noqa: N806, N815  (capitals at the end of a name are the array's shape)
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -22,23 +25,23 @@ class Documents(Protocol):
 
 @dataclass(frozen=True)
 class Batch:
-    """B sequences of T positions, all int64. `labels_BT` is the id that each position has to predict, or IGNORED;
-    `positions_BT` begins again at 0 with every document, from which the model keeps documents apart."""
+    """B sequences of T positions, all int64. `labels_BT` is the id that each position has to predict, or
+    IGNORED; `positions_BT` begins again at 0 with every document, from which the model keeps documents
+    apart."""
 
     ids_BT: torch.Tensor
     labels_BT: torch.Tensor
     positions_BT: torch.Tensor
 
-    @property
-    def tokens(self) -> int:
-        return self.ids_BT.numel()
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(self.ids_BT.to(device), self.labels_BT.to(device), self.positions_BT.to(device))
 
 
 def read_batch(
     documents: Documents, order: DataOrder, step: int, *, batch_size: int, sequence_length: int, padding: int
 ) -> Batch:
-    """The batch of `step`. Loss is taken on every token but a piece's first, or, where the document's metadata has
-    `loss` (token ranges), on those alone."""
+    """The batch of `step`. Loss is taken on every token but a piece's first, or, where the document's
+    metadata has `loss` (token ranges), on those alone."""
     shape = (batch_size, sequence_length)
     ids_BT = np.full(shape, padding, dtype=np.int64)
     labels_BT = np.full(shape, IGNORED, dtype=np.int64)

@@ -1,7 +1,8 @@
 """How conversations are written for training and for serving: the same text, so the same token ids.
 
-Two forms. *plain*: turns joined by blank lines, which base models were trained on and no special token appears in.
-*chatml*: `<|im_start|>role`, a newline, the content, `<|im_end|>` and a newline, for models after SFT.
+Two forms. *plain*: turns joined by blank lines, which base models were trained on and no special token
+appears in. *chatml*: `<|im_start|>role`, a newline, the content, `<|im_end|>` and a newline, for models after
+SFT.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 
 PAD, END_OF_TEXT, TURN_START, TURN_END = "<|pad|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 SPECIAL_TOKENS = (PAD, END_OF_TEXT, TURN_START, TURN_END)
-# Entries of the vocabulary that stay visible when special tokens are dropped: clients split the stream at them.
+# Ordinary entries, which stay visible when special tokens are dropped: the stream is split at them.
 THINK_TOKENS = ("<think>", "</think>")
 PLAIN, CHATML = "plain", "chatml"
 
@@ -33,15 +34,16 @@ class Turn:
 
     role: str
     content: str
+    learned: bool = True
+    """Whether an assistant's turn is trained on; an earlier one may be there only to be followed."""
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """A conversation as text, with where each turn's learnable part lies: `[start, end)` of characters. For an
-    assistant that is its content and the `<|im_end|>` after it."""
+    """A conversation as text, and `[start, end)` of each turn's content and the `<|im_end|>` after it."""
 
     text: str
-    parts: tuple[tuple[str, int, int], ...]
+    parts: tuple[tuple[Turn, int, int], ...]
 
 
 def render_plain(turns: Sequence[Turn], *, prompt: bool = False) -> str:
@@ -50,12 +52,12 @@ def render_plain(turns: Sequence[Turn], *, prompt: bool = False) -> str:
 
 
 def render_chatml(turns: Sequence[Turn]) -> Rendered:
-    text, parts = "", []
+    text, parts = "", list[tuple[Turn, int, int]]()
     for turn in turns:
         text += f"{TURN_START}{turn.role}\n"
         start = len(text)
         text += f"{turn.content}{TURN_END}"
-        parts.append((turn.role, start, len(text)))
+        parts.append((turn, start, len(text)))
         text += "\n"
     return Rendered(text, tuple(parts))
 
@@ -66,7 +68,8 @@ def prompt_chatml(turns: Sequence[Turn]) -> str:
 
 
 def token_range(offsets: Sequence[tuple[int, int]], start: int, end: int) -> tuple[int, int]:
-    """The tokens whose characters lie inside `[start, end)`. `offsets`: `(start, end)` of characters, one a token."""
+    """The tokens whose characters lie inside `[start, end)`. `offsets`: `(start, end)` of characters, one a
+    token."""
     first = next((i for i, (token_start, _) in enumerate(offsets) if token_start >= start), len(offsets))
     last = next((i for i, (token_start, _) in enumerate(offsets) if token_start >= end), len(offsets))
     return first, last

@@ -1,7 +1,7 @@
 """Everything that training can refuse or fail with, in one family.
 
-A `TrainingError` is an expected failure: its message says what, which value and what to do next, and the job ends
-as *failed*. Anything else that escapes a stage is a bug, and the job ends with its traceback.
+A `TrainingError` is an expected failure: its message says what, which value and what to do next, and the job
+ends as *failed*. Anything else that escapes a stage is a bug, and the job ends with its traceback.
 """
 
 

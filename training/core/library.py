@@ -1,16 +1,19 @@
-"""The standard library of the running interpreter as text: docstrings and source, each with its file and line.
+"""The standard library of the running interpreter as text: docstrings and source, each with its file and
+line.
 
-Sources are parsed, never imported. What is written in C has no file here: for a few modules that are part of the
-interpreter itself the docstring is read from the live object (`builtins.len.__doc__`), and its source says so.
+Sources are parsed, never imported. What is written in C has no file here: for a few modules that are part of
+the interpreter itself the docstring is read from the live object (`builtins.len.__doc__`), and its source
+says so.
 """
 
 import ast
+import builtins
+import datetime
 import importlib
 import inspect
 import platform
-import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -23,9 +26,12 @@ LICENCE = "PSF-2.0"
 REPOSITORY = "https://github.com/python/cpython/blob"
 # Tests, tools with their own data, tables of codecs, and modules that repeat another's text.
 SKIPPED = frozenset(
-    "test tests idle_test idlelib lib2to3 turtledemo ensurepip tkinter pydoc_data site-packages dist-packages encodings "
-    "distutils __phello__ lib-dynload msilib ntpath nturl2path this antigravity".split()
-)
+    [
+        "test", "tests", "idle_test", "idlelib", "lib2to3", "turtledemo", "ensurepip", "tkinter",
+        "pydoc_data", "site-packages", "dist-packages", "encodings", "distutils", "__phello__",
+        "lib-dynload", "msilib", "ntpath", "nturl2path", "this", "antigravity",
+    ]
+)  # fmt: skip
 # Modules in C that hold well-known functions, with the file of the interpreter's sources they are written in.
 IN_C = {
     "builtins": "Python/bltinmodule.c",
@@ -37,8 +43,16 @@ IN_C = {
     "_operator": "Modules/_operator.c",
 }
 PUBLIC_IN_C = {"builtins": "", "posix": "os.", "_functools": "functools.", "_operator": "operator."}
-TYPES_IN_C = {"str": "unicodeobject", "list": "listobject", "dict": "dictobject", "set": "setobject",
-              "bytes": "bytesobject", "int": "longobject", "float": "floatobject", "tuple": "tupleobject"}  # fmt: skip
+TYPES_IN_C = {
+    "str": "unicodeobject",
+    "list": "listobject",
+    "dict": "dictobject",
+    "set": "setobject",
+    "bytes": "bytesobject",
+    "int": "longobject",
+    "float": "floatobject",
+    "tuple": "tupleobject",
+}
 Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -78,9 +92,7 @@ def corpus_name() -> str:
 def build_date() -> str:
     """The day this interpreter was built, which is the age of this copy of its library."""
     text = " ".join(platform.python_build()[1].split()[:3])
-    months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-    month, day, year = text.split()
-    return f"{year}-{months.index(month) + 1:02}-{int(day):02}"
+    return datetime.datetime.strptime(text, "%b %d %Y").date().isoformat()
 
 
 def _url(path: str, line: int | None = None) -> str:
@@ -88,12 +100,16 @@ def _url(path: str, line: int | None = None) -> str:
 
 
 class Library:
-    """The modules under `root` (by default the running interpreter's own library)."""
+    """The modules under `root` (by default the running interpreter's own library), or only those in `modules`
+    (top level names, such as json for all of the package)."""
 
-    def __init__(self, root: Path | None = None) -> None:
+    def __init__(self, root: Path | None = None, modules: Collection[str] = ()) -> None:
         self.root = root or Path(sysconfig.get_path("stdlib"))
+        self._modules = modules
         if not (self.root / "os.py").is_file():
-            raise CorpusError(f"no standard library at {self.root}: os.py is not there; install Python with its library")
+            raise CorpusError(
+                f"no standard library at {self.root}: os.py is not there; install Python with its library"
+            )
 
     @cached_property
     def sources(self) -> dict[str, str]:
@@ -106,7 +122,9 @@ class Library:
         return {path: ast.parse(text) for path, text in self.sources.items()}
 
     def docstrings(self) -> Iterator[Passage]:
-        """Every docstring of a public module, class or function, in order of file and line."""
+        """Every docstring of a public module, class or function: first those in C, then by file and line, so
+        that of two things with one name the one with a file comes last."""
+        yield from docstrings_in_c(self._modules)
         for path, tree in self.trees.items():
             for qualname, node in _definitions(tree):
                 text = ast.get_docstring(node)
@@ -114,8 +132,9 @@ class Library:
                 if text and not is_private(name):
                     yield _passage(path, node, name, text)
 
-    def code(self, modules: frozenset[str], longest: int) -> Iterator[Passage]:
-        """Source of the public classes' and modules' functions in these modules, those of at most `longest` characters."""
+    def code(self, modules: Collection[str], longest: int) -> Iterator[Passage]:
+        """Source of the public classes' and modules' functions in these modules, those of at most `longest`
+        characters."""
         for path, tree in self.trees.items():
             module = module_name(PurePosixPath(path))
             if self._names.of(module, "") in modules:
@@ -133,7 +152,10 @@ class Library:
 
     def _paths(self) -> list[PurePosixPath]:
         found = (PurePosixPath(path.relative_to(self.root).as_posix()) for path in self.root.rglob("*.py"))
-        return sorted(path for path in found if not _is_skipped(path))
+        return sorted(path for path in found if not _is_skipped(path) and self._is_wanted(path))
+
+    def _is_wanted(self, path: PurePosixPath) -> bool:
+        return not self._modules or module_name(path).partition(".")[0] in self._modules
 
     @cached_property
     def _names(self) -> PublicNames:
@@ -142,19 +164,26 @@ class Library:
         return PublicNames(trees, frozenset(packages))
 
 
-def docstrings_in_c() -> Iterator[Passage]:
-    """Docstrings of well-known functions and types that are written in C, read from the live interpreter."""
+def docstrings_in_c(modules: Collection[str] = ()) -> Iterator[Passage]:
+    """Docstrings of well-known functions and types that are written in C, read from the live interpreter:
+    all, or those of `modules` (builtins includes the methods of str, list and the like)."""
     for module, path in IN_C.items():
-        prefix = PUBLIC_IN_C.get(module, f"{module}.")
-        yield from _passages_in_c(importlib.import_module(module), prefix, path)
-    for name, stem in TYPES_IN_C.items():
-        yield from _passages_in_c(getattr(importlib.import_module("builtins"), name), f"{name}.", f"Objects/{stem}.c")
+        if not modules or module in modules:
+            prefix = PUBLIC_IN_C.get(module, f"{module}.")
+            yield from _passages_in_c(importlib.import_module(module), prefix, path)
+    if not modules or "builtins" in modules:
+        for name, stem in TYPES_IN_C.items():
+            yield from _passages_in_c(getattr(builtins, name), f"{name}.", f"Objects/{stem}.c")
 
 
 def _passages_in_c(owner: ModuleType | type, prefix: str, path: str) -> Iterator[Passage]:
     for attribute, value in sorted(vars(owner).items()):
         text = inspect.cleandoc(value.__doc__ or "") if callable(value) else ""
-        if text and not attribute.startswith("_") and not (isinstance(value, type) and value.__module__ not in IN_C):
+        if (
+            text
+            and not attribute.startswith("_")
+            and not (isinstance(value, type) and value.__module__ not in IN_C)
+        ):
             kind = "class" if isinstance(value, type) else "function"
             source = f"{getattr(owner, '__name__', prefix)}.{attribute}.__doc__"
             yield Passage(f"{prefix}{attribute}", kind, _signature_in_c(value), text, source, _url(path))
@@ -168,11 +197,14 @@ def _signature_in_c(value: object) -> str:
 
 
 def _is_skipped(path: PurePosixPath) -> bool:
-    return any(part in SKIPPED or part.startswith(("_sysconfigdata", "config-")) for part in (*path.parts, path.stem))
+    return any(
+        part in SKIPPED or part.startswith(("_sysconfigdata", "config-")) for part in (*path.parts, path.stem)
+    )
 
 
 def _definitions(tree: ast.Module) -> Iterator[tuple[str, ast.Module | Definition]]:
-    """The module, then its classes and functions with their qualified names; not those inside of functions."""
+    """The module, then its classes and functions with their qualified names; not those inside of
+    functions."""
     yield "", tree
     pending: list[tuple[str, ast.AST]] = [("", tree)]
     while pending:
@@ -190,7 +222,3 @@ def _passage(path: str, node: ast.Module | Definition, name: str, text: str) -> 
     kind = "class" if isinstance(node, ast.ClassDef) else "function"
     signature = "" if isinstance(node, ast.ClassDef) else f"({ast.unparse(node.args)})"
     return Passage(name, kind, signature, text, f"{path}:{node.lineno}", _url(f"Lib/{path}", node.lineno))
-
-
-def python_version() -> str:
-    return ".".join(str(part) for part in sys.version_info[:3])

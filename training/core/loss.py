@@ -1,17 +1,22 @@
-"""The training loss: mean negative log-likelihood of the labelled tokens, and the z-loss that keeps logits small."""
+"""The training loss: mean negative log-likelihood of the labelled tokens, and the z-loss that keeps logits
+small."""
+
+# ruff: noqa: N806  (capitals at the end of a name are the array's shape)
+
+from typing import Any
 
 import torch
-from torch import nn
 
 from training.core.batches import IGNORED, Batch
 
 
-def next_token_loss(model: nn.Module, batch: Batch, z_loss: float) -> tuple[torch.Tensor, torch.Tensor]:
+def next_token_loss(model: Any, batch: Batch, z_loss: float) -> tuple[torch.Tensor, torch.Tensor]:
     """(objective, negative log-likelihood), both means over the labelled tokens, in fp32.
 
-    The z-loss is `z_loss` times the squared log of the softmax's normaliser (PaLM, section 5; Olmo 3 uses 1e-5).
-    The head is applied to labelled positions only: in SFT the prompts' logits would be half of the work. No attention
-    mask is passed, since positions that restart are what keeps packed documents apart: a mask of ones undoes it."""
+    The z-loss is `z_loss` times the squared log of the softmax's normaliser (PaLM, section 5; Olmo 3 uses
+    1e-5). The head is applied to labelled positions only: in SFT the prompts' logits would be half of the
+    work. No attention mask is passed, since positions that restart are what keeps packed documents apart: a
+    mask of ones undoes it."""
     hidden_BTD = model.model(input_ids=batch.ids_BT, position_ids=batch.positions_BT, use_cache=False)[0]
     kept_BT = batch.labels_BT != IGNORED
     logits_NV = model.lm_head(hidden_BTD[kept_BT]).float()

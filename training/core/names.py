@@ -1,8 +1,8 @@
 """The public names of things in the standard library: people say os.path.join, the file says posixpath.
 
 A name is public where a package re-exports it from one of its own parts (`json.JSONDecoder` is written in
-`json/decoder.py`) or from a private module (`decimal.Decimal` in `_pydecimal.py`). It is read from the sources'
-import statements; nothing is imported.
+`json/decoder.py`) or from a private module (`decimal.Decimal` in `_pydecimal.py`). It is read from the
+sources' import statements; nothing is imported.
 """
 
 import ast
@@ -10,7 +10,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 # Modules that are imported under another name by an assignment, which import statements do not show.
-RENAMED = {"posixpath": "os.path", "genericpath": "os.path", "_pyio": "io", "_collections_abc": "collections.abc"}
+RENAMED = {
+    "posixpath": "os.path",
+    "genericpath": "os.path",
+    "_pyio": "io",
+    "_collections_abc": "collections.abc",
+}
 
 
 def module_name(path: PurePosixPath) -> str:
@@ -20,11 +25,22 @@ def module_name(path: PurePosixPath) -> str:
 
 
 def exported_names(tree: ast.Module) -> list[str]:
-    """What `from module import *` brings: `__all__` where it is written out, else the names without underscore."""
-    defined = [node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)]
+    """What `from module import *` brings: `__all__` where it is written out, else the names without
+    underscore."""
+    defined = [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
     for node in tree.body:
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
-            return [c.value for c in ast.walk(node.value) if isinstance(c, ast.Constant) and isinstance(c.value, str)]
+        if isinstance(node, ast.Assign) and any(
+            isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets
+        ):
+            return [
+                c.value
+                for c in ast.walk(node.value)
+                if isinstance(c, ast.Constant) and isinstance(c.value, str)
+            ]
     return [name for name in defined if not name.startswith("_")]
 
 
@@ -33,8 +49,8 @@ def is_private(dotted: str) -> bool:
 
 
 class PublicNames:
-    """Answers which public name an object has. `trees`: module name -> its parsed source; `packages`: those of them
-    that are packages, whose relative imports count from themselves."""
+    """Answers which public name an object has. `trees`: module name -> its parsed source; `packages`: those
+    of them that are packages, whose relative imports count from themselves."""
 
     def __init__(self, trees: Mapping[str, ast.Module], packages: frozenset[str]) -> None:
         self._trees, self._packages = trees, packages
@@ -62,7 +78,8 @@ class PublicNames:
                     self._note(f"{source}.{name}", f"{RENAMED.get(module, module)}.{name}")
 
     def _source_of(self, module: str, node: ast.ImportFrom) -> str | None:
-        """The module imported from, where importing from it makes a name public: a part of this package, or private."""
+        """The module imported from, where importing from it makes a name public: a part of this package, or
+        private."""
         parts = module.split(".") if module in self._packages else module.split(".")[:-1]
         base = parts[: len(parts) - node.level + 1] if node.level else []
         source = ".".join([*base, node.module] if node.module else base)
@@ -76,7 +93,9 @@ class PublicNames:
             match node:
                 case ast.Assign([ast.Name(name)], ast.Call(ast.Name(class_name))):
                     instances[name] = class_name
-                case ast.Assign([ast.Name(name)], ast.Attribute(ast.Name(owner), method)) if owner in instances:
+                case ast.Assign([ast.Name(name)], ast.Attribute(ast.Name(owner), method)) if (
+                    owner in instances
+                ):
                     self._note(f"{module}.{instances[owner]}.{method}", f"{module}.{name}")
 
     def _imported(self, module: str, node: ast.ImportFrom, source: str) -> Iterator[str]:

@@ -1,13 +1,15 @@
 """Which documents a stage trains on at which step: a pure function, so nothing has to be replayed to know it.
 
-Every epoch the documents are put in an order of their own (a sort by hash of seed, epoch and document number, which
-no library version can change) and laid one after the other on a line of positions, which is cut into sequences of
-`sequence_length` and steps of `batch_size` sequences. Two ways of laying:
+Every epoch the documents are put in an order of their own (a sort by hash of seed, epoch and document number,
+which no library version can change) and laid one after the other on a line of positions, which is cut into
+sequences of `sequence_length` and steps of `batch_size` sequences. Two ways of laying:
 
 split  documents follow each other without a gap and are cut where a sequence ends (pretraining, midtraining)
-whole  a document that no longer fits begins the next sequence, the rest of the line stays empty; one longer than a
-       sequence is cut (SFT, where half an answer teaches the wrong thing)
+whole  a document that no longer fits begins the next sequence, the rest of the line stays empty; one longer
+       than a sequence is cut (SFT, where half an answer teaches the wrong thing)
 """
+
+# ruff: noqa: N803, N806, N815  (capitals at the end of a name are the array's shape)
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,17 +55,26 @@ class DataOrder:
     """The order of one stage over one store. `lengths`: tokens of each document, all at least 1."""
 
     def __init__(
-        self, lengths: NDArray[np.int64], *, seed: int, sequence_length: int, batch_size: int, packing: Packing
+        self,
+        lengths: NDArray[np.int64],
+        *,
+        seed: int,
+        sequence_length: int,
+        batch_size: int,
+        packing: Packing,
     ) -> None:
         if len(lengths) == 0 or int(lengths.min()) < 1:
-            raise OrderError("the store has no documents or an empty one: there is nothing to train on; rebuild it")
+            raise OrderError(
+                "the store has no documents or an empty one: there is nothing to train on; rebuild it"
+            )
         self._kept = np.minimum(lengths, sequence_length) if packing == "whole" else lengths
         self._seed, self._width, self._packing = seed, sequence_length, packing
         self._step_tokens = sequence_length * batch_size
         self._epochs: list[_Epoch] = []
 
     def steps_in_epochs(self, epochs: float) -> int:
-        """Steps after which every document was seen `epochs` times (at least, where it does not divide evenly)."""
+        """Steps after which every document was seen `epochs` times (at least, where it does not divide
+        evenly)."""
         whole = int(epochs)
         end = self._epoch(whole - 1).end if whole else 0
         rest = self._epoch(whole)

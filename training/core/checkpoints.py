@@ -1,0 +1,109 @@
+"""Checkpoints as directories that Hugging Face, vLLM and we can open, published whole or not at all."""
+
+import datetime
+import hashlib
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tracing.core.partial import PartialDirectory
+from training.core.errors import CheckpointError
+from training.core.tokenizer import write_template
+
+FORMAT = "headwater-checkpoint-1"
+MANIFEST = "manifest.json"
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class StoreRead:
+    """A token store that a checkpoint was trained on. With the stage's settings in `config`, `seed` gives the
+    order of its documents (`training.core.order`)."""
+
+    name: str
+    digest: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class CheckpointManifest:
+    """manifest.json of a checkpoint."""
+
+    name: str
+    digest: str
+    """Of the weights: "sha256:<hex>" of model.safetensors."""
+    parents: tuple[str, ...]
+    """Names of the checkpoints that its stage started from."""
+    stage: str
+    step: int
+    steps: int
+    """Of the whole stage."""
+    job: str
+    config: Mapping[str, Any]
+    """The stage's recipe."""
+    stores: tuple[StoreRead, ...]
+    tokenizer: str
+    """Digest of tokenizer.json."""
+    chat: str
+    thinking: bool
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)
+    format: str = FORMAT
+    code_commit: str = ""
+    created: str = ""
+
+
+def publish_checkpoint(
+    model: Any, tokenizer: Path, target: Path, manifest: CheckpointManifest
+) -> CheckpointManifest:
+    """Write model, tokenizer, chat template and manifest to a partial directory and rename it to `target`.
+
+    The manifest's digest, code commit and date are filled in. Raises tracing's StoreError where the disk
+    refuses."""
+    partial = PartialDirectory(target)
+    with partial.guard("publishing the checkpoint"):
+        model.save_pretrained(partial.path)
+        _write_tokenizer(tokenizer, partial.path, manifest.chat, model.config.max_position_embeddings)
+        fields = asdict(manifest) | {
+            "digest": file_digest(partial.path / WEIGHTS),
+            "code_commit": code_commit(),
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        }
+        (partial.path / MANIFEST).write_text(json.dumps(fields, indent=1, sort_keys=True) + "\n")
+        partial.publish()
+    return read_checkpoint(target)
+
+
+def read_checkpoint(folder: Path) -> CheckpointManifest:
+    """The manifest of the checkpoint in `folder`. Raises CheckpointError."""
+    try:
+        fields = json.loads((folder / MANIFEST).read_text("utf-8"))
+        if fields["format"] != FORMAT:
+            raise ValueError(f"format {fields['format']!r} is not {FORMAT!r}")
+        stores = tuple(StoreRead(**store) for store in fields.pop("stores"))
+        return CheckpointManifest(**fields | {"stores": stores, "parents": tuple(fields["parents"])})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"no usable checkpoint at {folder}: {MANIFEST}: {error}") from error
+
+
+def file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def code_commit() -> str:
+    """The commit of this code, or "" where it is not a git checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _write_tokenizer(source: Path, folder: Path, chat: str, context: int) -> None:
+    """The very bytes of tokenizer.json, since its digest ties checkpoint and token stores together."""
+    (folder / "tokenizer.json").write_bytes((source / "tokenizer.json").read_bytes())
+    write_template(folder, chat=chat, context=context)

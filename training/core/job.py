@@ -1,0 +1,36 @@
+"""A running job: its configuration, where its things lie, and how it reports."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from training.core.events import Events
+from training.core.recipe_files import JobConfig
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a stage is handed."""
+
+    folder: Path
+    config: JobConfig
+    events: Events
+
+    @cached_property
+    def home(self) -> Path:
+        return Path(self.config.home)
+
+    @property
+    def tokenizer_folder(self) -> Path:
+        return self.home / "tokenizers" / self.config.name
+
+    def store_name(self, stage: str) -> str:
+        return f"{self.config.name}-{stage}"
+
+    def store_folder(self, name: str) -> Path:
+        return self.home / "stores" / name
+
+    def checkpoint_folder(self, step: int | None = None) -> Path:
+        """Of the stage's final checkpoint, or of the intermediate one after `step` steps."""
+        name = f"{self.config.name}-{self.config.stage}" + (f"-step{step}" if step is not None else "")
+        return self.home / "checkpoints" / name

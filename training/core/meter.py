@@ -1,0 +1,46 @@
+"""Loss, gradient norm and speed of the steps since the last line of metrics."""
+
+import time
+
+
+class Meter:
+    """Fed once a step; `line` gives the means since the line before."""
+
+    def __init__(self, step_tokens: int) -> None:
+        self.step_tokens = step_tokens
+        self.last_loss = self.last_norm = self.rate = 0.0
+        self._losses: list[float] = []
+        self._norms: list[float] = []
+        self._line_at = self._step_at = time.monotonic()
+        self._step_s: float | None = None
+        self._mean_loss = 0.0
+
+    def add(self, loss: float, norm: float, rate: float) -> None:
+        self.last_loss, self.last_norm, self.rate = loss, norm, rate
+        self._losses.append(loss)
+        self._norms.append(norm)
+        now = time.monotonic()
+        took_s, self._step_at = now - self._step_at, now
+        self._step_s = took_s if self._step_s is None else 0.95 * self._step_s + 0.05 * took_s
+
+    def seconds(self, steps: int) -> float | None:
+        """How long so many steps will take, by the latest ones."""
+        return None if self._step_s is None else steps * self._step_s
+
+    def line(self) -> dict[str, float]:
+        """Means over the steps since the last line; the learning rate is the latest step's."""
+        now = time.monotonic()
+        speed = len(self._losses) * self.step_tokens / max(1e-9, now - self._line_at)
+        self._mean_loss = sum(self._losses) / len(self._losses)
+        line = {
+            "loss": self._mean_loss,
+            "learning_rate": self.rate,
+            "tokens_per_s": round(speed, 1),
+            "gradient_norm": sum(self._norms) / len(self._norms),
+        }
+        self._losses, self._norms, self._line_at = [], [], now
+        return line
+
+    def summary(self) -> dict[str, float]:
+        """What a checkpoint's manifest keeps."""
+        return {"loss": self._mean_loss, "gradient_norm": self.last_norm, "learning_rate": self.rate}

@@ -1,0 +1,188 @@
+"""What a flow and its stages can be told: frozen dataclasses whose defaults are Olmo 3 7B's own figures.
+
+The demo is the same code with smaller numbers (`training/recipes/demo.toml`). Figures: "Olmo 3", arXiv
+2512.13961v2. `recipe_files` reads and checks them.
+"""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from training.core.bounds import Between
+
+Count = Annotated[int, Between(0, 10**9)]
+Positive = Annotated[int, Between(1, 10**9)]
+Share = Annotated[float, Between(0, 1)]
+Rate = Annotated[float, Between(0, 10)]
+Name = Annotated[str, Between(0, 60)]
+
+
+@dataclass(frozen=True)
+class PrepareRecipe:
+    """The demo's corpus: the running interpreter's standard library and generated arithmetic."""
+
+    vocabulary_size: Annotated[int, Between(320, 2**16 - 2)] = 4096
+    """Entries of the tokenizer that is trained; a multiple of 64 keeps the matrices well shaped."""
+    seed: Count = 0
+    """Seeds the generators. Another seed is another corpus."""
+    modules: tuple[str, ...] = ()
+    """Modules of the library to take; empty: all of them."""
+    longest_source: Count = 1500
+    """Source of functions of at most this many characters is pretrained on; 0: no source."""
+    low: Count = 10
+    """Smallest number in a sum."""
+    high: Annotated[int, Between(1, 99)] = 99
+    """Largest number in a sum."""
+    lessons: Positive = 9000
+    """Arithmetic documents in pretraining, of two to four problems."""
+    exercises: Positive = 4000
+    """Arithmetic questions with worked answers in midtraining."""
+    think_examples: Positive = 2000
+    """Arithmetic questions answered in <think>."""
+    think_phrasings: Count = 2
+    """Ways of asking about each function of the library in think SFT; 0: think knows arithmetic only."""
+    library_questions: Positive = 300
+    """Functions of the library that the models shall know, the best known first."""
+    midtrain_phrasings: Count = 3
+    """Ways of asking about each of them in midtraining."""
+    instruct_phrasings: Positive = 6
+    """Ways of asking about each of them in instruct SFT."""
+    instruct_arithmetic: Share = 0.3
+    """Part of the instruct examples that are arithmetic, so that it is not forgotten."""
+    follow_ups: Share = 0.1
+    """Part of the SFT examples that come after another question and answer."""
+    small_talk: Count = 2
+    """Times that greetings and the like stand in each SFT store."""
+    planned_s: Count = 30
+    """Seconds the stage is expected to take, for a first estimate."""
+
+
+@dataclass(frozen=True)
+class ModelRecipe:
+    """The shape of an `Olmo3ForCausalLM`; QK-norm and norms on the sub-layers' outputs are part of it."""
+
+    hidden_size: Positive = 4096
+    """Width of the residual stream."""
+    intermediate_size: Positive = 11008
+    """Width of the SwiGLU layers."""
+    layers: Positive = 32
+    """Decoder layers; of every four, three attend within the sliding window and the last to everything."""
+    heads: Positive = 32
+    """Query heads."""
+    kv_heads: Positive = 32
+    """Key and value heads."""
+    sliding_window: Positive = 4096
+    """Tokens that a sliding layer sees."""
+    context: Positive = 8192
+    """Longest sequence in tokens that the checkpoint says it takes."""
+    rope_theta: Annotated[float, Between(1, 1e9)] = 500_000.0
+    """Base of the rotary position embedding."""
+    embedding_std: Annotated[float, Between(0, 10)] = 0.02
+    """Standard deviation of the embeddings at the start. The demo's 1.0 learns several times faster at its
+    size."""
+    tied: bool = False
+    """Whether the output head shares the embedding's weights."""
+
+
+@dataclass(frozen=True)
+class TrainRecipe:
+    """What all stages that train have in common."""
+
+    store: Name = ""
+    """Token store to train on; empty: the flow's own for this stage."""
+    seed: Count = 0
+    """Seed of the data order (and, in pretraining, of the weights)."""
+    epochs: Annotated[float, Between(0, 1000)] = 1.0
+    """Times that every document is seen."""
+    tokens: Annotated[int, Between(0, 10**15)] = 0
+    """Train on this many tokens instead of `epochs`; 0: go by epochs."""
+    sequence_length: Annotated[int, Between(8, 2**20)] = 8192
+    """Tokens in a sequence."""
+    batch_size: Positive = 512
+    """Sequences in a step."""
+    packing: Literal["split", "whole"] = "split"
+    """Whether documents are cut at the end of a sequence or kept whole."""
+    learning_rate: Rate = 3e-4
+    """Peak learning rate of AdamW."""
+    final_learning_rate: Rate = 3e-5
+    """Learning rate after the last step."""
+    schedule: Literal["cosine", "linear", "hold"] = "cosine"
+    """Way from peak to final: cosine, linear, or held for 60 % of the steps and then linear."""
+    warmup_steps: Count = 2000
+    """Steps from zero to the peak."""
+    beta1: Share = 0.9
+    """AdamW's decay of the mean gradient."""
+    beta2: Share = 0.95
+    """AdamW's decay of the mean squared gradient."""
+    weight_decay: Share = 0.1
+    """AdamW's decay of matrices; embeddings and norms have none."""
+    clip: Annotated[float, Between(1e-6, 1e6)] = 1.0
+    """Norm that gradients are clipped to."""
+    z_loss: Share = 1e-5
+    """Weight of the squared log-normaliser in the loss."""
+    attention: Literal["sdpa", "eager"] = "sdpa"
+    """Kernel of training: on CPU and at a few hundred tokens, eager was 10 to 25 % faster."""
+    checkpoints: Annotated[int, Between(0, 1000)] = 3
+    """Intermediate checkpoints to publish, evenly spaced; the final one comes on top."""
+    held_out_problems: Annotated[int, Between(0, 100_000)] = 300
+    """Held-out sums that the final checkpoint is evaluated on, greedily and sampled; 0: no evaluation."""
+    intermediate_problems: Annotated[int, Between(0, 100_000)] = 0
+    """The same for intermediate checkpoints, greedily only."""
+    planned_s: Count = 0
+    """Seconds the stage is expected to take, for a first estimate."""
+
+
+@dataclass(frozen=True)
+class PretrainRecipe(TrainRecipe):
+    """Pretraining: 5.93T tokens, cosine from 3e-4 to 3e-5."""
+
+    tokens: Annotated[int, Between(0, 10**15)] = 5_930_000_000_000
+    model: ModelRecipe = field(default_factory=ModelRecipe)
+
+
+@dataclass(frozen=True)
+class MidtrainRecipe(TrainRecipe):
+    """Midtraining: 100B tokens, linear from 2.074e-4 to zero."""
+
+    tokens: Annotated[int, Between(0, 10**15)] = 100_000_000_000
+    batch_size: Positive = 256
+    learning_rate: Rate = 2.074e-4
+    final_learning_rate: Rate = 0.0
+    schedule: Literal["cosine", "linear", "hold"] = "linear"
+    warmup_steps: Count = 0
+
+
+@dataclass(frozen=True)
+class ThinkSftRecipe(TrainRecipe):
+    """Think SFT: two epochs, 32K sequences, a million tokens a step, loss on the assistant's tokens."""
+
+    epochs: Annotated[float, Between(0, 1000)] = 2.0
+    sequence_length: Annotated[int, Between(8, 2**20)] = 32_768
+    batch_size: Positive = 32
+    packing: Literal["split", "whole"] = "whole"
+    learning_rate: Rate = 5e-5
+    final_learning_rate: Rate = 0.0
+    schedule: Literal["cosine", "linear", "hold"] = "linear"
+    warmup_steps: Count = 100
+    weight_decay: Share = 0.0
+
+
+@dataclass(frozen=True)
+class InstructSftRecipe(ThinkSftRecipe):
+    """Instruct SFT from the think SFT checkpoint: as think SFT, at 8e-5."""
+
+    learning_rate: Rate = 8e-5
+
+
+@dataclass(frozen=True)
+class FlowRecipe:
+    """A whole flow. A part that a recipe file leaves out is not run, except that a flow has to begin
+    somewhere."""
+
+    name: Annotated[str, Between(1, 40)]
+    """Prefix of everything the flow publishes."""
+    pretrain: PretrainRecipe
+    midtrain: MidtrainRecipe
+    think_sft: ThinkSftRecipe
+    instruct_sft: InstructSftRecipe
+    prepare: PrepareRecipe | None = None
+    """None: the stores are there already (imported corpora)."""

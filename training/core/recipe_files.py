@@ -1,0 +1,116 @@
+"""Recipes as TOML files, and as the JSON of a job's configuration."""
+
+import dataclasses
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from training.core.bounds import Between, build
+from training.core.errors import RecipeError
+from training.core.recipe import (
+    FlowRecipe,
+    InstructSftRecipe,
+    MidtrainRecipe,
+    PrepareRecipe,
+    PretrainRecipe,
+    ThinkSftRecipe,
+    TrainRecipe,
+)
+
+RECIPES = Path(__file__).parent.parent / "recipes"
+StageRecipe = PrepareRecipe | TrainRecipe
+# Stage -> the class of its recipe, in the order in which a flow runs them.
+STAGES: dict[str, type[StageRecipe]] = {
+    "prepare": PrepareRecipe,
+    "pretrain": PretrainRecipe,
+    "midtrain": MidtrainRecipe,
+    "think-sft": ThinkSftRecipe,
+    "instruct-sft": InstructSftRecipe,
+}
+NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+@dataclass(frozen=True)
+class JobConfig:
+    """config.json of a job: all that its process knows."""
+
+    stage: str
+    """One of STAGES."""
+    name: Annotated[str, Between(1, 60)]
+    """Prefix of the names of what it publishes."""
+    home: str
+    """The data directory."""
+    recipe: StageRecipe
+    """The stage's settings."""
+    parent: str | None = None
+    """Directory of the checkpoint that the stage starts from."""
+    threads: Annotated[int, Between(1, 4096)] = 1
+    """Threads to compute with."""
+
+
+def load_flow(recipe: str | Path) -> FlowRecipe:
+    """The flow described by a TOML file, or by the name of one in training/recipes. Raises RecipeError."""
+    path = Path(recipe) if str(recipe).endswith(".toml") else RECIPES / f"{recipe}.toml"
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        names = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
+        raise RecipeError(f"no recipe at {path} ({error}); give a .toml file or one of: {names}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path} is not TOML: {error}") from error
+    return check_flow(table, path.name)
+
+
+def check_flow(table: Mapping[str, Any], where: str) -> FlowRecipe:
+    """The flow of a TOML document, whose tables are named as the stages are. Raises RecipeError."""
+    flow = build(FlowRecipe, {key.replace("-", "_"): value for key, value in table.items()}, where)
+    check_name(flow.name)
+    return flow
+
+
+def check_name(name: str) -> None:
+    """Raises RecipeError unless `name` can be part of file names and addresses."""
+    if not NAME.fullmatch(name):
+        raise RecipeError(f"the name {name!r} has to be lower-case letters, digits and hyphens")
+
+
+def flow_stages(flow: FlowRecipe) -> list[tuple[str, StageRecipe]]:
+    """The stages that the flow runs, in order, with their recipes."""
+    parts = ((stage, getattr(flow, stage.replace("-", "_"))) for stage in STAGES)
+    return [(stage, part) for stage, part in parts if part is not None]
+
+
+def recipe_table(recipe: StageRecipe) -> dict[str, Any]:
+    """The recipe as plain JSON values, as `config.json` holds it."""
+    return dataclasses.asdict(recipe)
+
+
+def read_job(folder: Path) -> JobConfig:
+    """The checked `config.json` of a job directory. Raises RecipeError."""
+    path = folder / "config.json"
+    try:
+        table = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"no job at {folder}: {path} cannot be read ({error})") from error
+    if not isinstance(table, dict) or table.get("stage") not in STAGES:
+        raise RecipeError(f"{path} has to name a stage, one of {', '.join(STAGES)}")
+    recipe = build(STAGES[table["stage"]], table.get("recipe") or {}, table["stage"])
+    rest = {key: value for key, value in table.items() if key != "recipe"}
+    config = build(_JobFields, rest, str(path))
+    check_name(config.name)
+    return JobConfig(recipe=recipe, **dataclasses.asdict(config))
+
+
+@dataclass(frozen=True)
+class _JobFields:
+    """JobConfig without the recipe, whose class depends on the stage."""
+
+    stage: str
+    name: Annotated[str, Between(1, 60)]
+    home: str
+    parent: str | None = None
+    threads: Annotated[int, Between(1, 4096)] = 1

@@ -1,0 +1,90 @@
+"""The process of one job: `python -m training.core.run JOB_DIR`.
+
+Reads JOB_DIR/config.json, runs the stage, writes JOB_DIR/events.jsonl. It ends at once when its standard
+input does: that is how it learns that its parent died. Run again after any death, it goes on from the last
+saved state.
+"""
+
+import importlib
+import os
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+from tracing.core.errors import TracingError
+from training.core.errors import TrainingError
+from training.core.events import Events
+from training.core.job import Job
+from training.core.recipe_files import read_job
+from training.core.threads import use_threads
+
+FAILED, ORPHANED, MISUSED = 1, 3, 2
+# What a person can act upon. A full or read-only disk is an OSError; torch has its own error for memory.
+EXPECTED = (TrainingError, TracingError, OSError, MemoryError)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the job in the directory that is the only argument; the exit status."""
+    if len(arguments) != 1 or not Path(arguments[0]).is_dir():
+        print("usage: python -m training.core.run JOB_DIR", file=sys.stderr)
+        return MISUSED
+    end_with_parent()
+    with Events(Path(arguments[0])) as events:
+        return run_job(Path(arguments[0]), events)
+
+
+def run_job(folder: Path, events: Events) -> int:
+    """Run the job to its `done` or `failed` event."""
+    started = time.monotonic()
+    try:
+        config = read_job(folder)
+        use_threads(config.threads)
+        stage = importlib.import_module(f"training.core.stages.{config.stage.replace('-', '_')}")
+        stage.run(Job(folder, config, events))
+        events.write("done", cpu_s=round(time.process_time(), 1), wall_s=round(time.monotonic() - started, 1))
+    except Exception as error:
+        report(error, events)
+        return FAILED
+    return 0
+
+
+def report(error: Exception, events: Events) -> None:
+    """Write the failed event, or, where the disk takes not even that, say it on standard error."""
+    expected = isinstance(error, EXPECTED) or type(error).__name__ == "OutOfMemoryError"
+    text = "".join(traceback.format_exception(error))
+    print(text, file=sys.stderr)
+    try:
+        events.write("failed", error=message(error), traceback=text, expected=expected)
+    except OSError as unwritten:
+        print(f"{events.path} cannot be written: {unwritten}", file=sys.stderr)
+
+
+def message(error: Exception) -> str:
+    """One line for people."""
+    if isinstance(error, TrainingError | TracingError):
+        return str(error)
+    if isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        return (
+            f"{error.strerror or error}{where}: what was published is kept; make room or access, then run on"
+        )
+    return f"{type(error).__name__}: {error}"
+
+
+def end_with_parent() -> None:
+    """Leave when standard input ends. Without one, there is no parent to watch."""
+    if sys.stdin is not None:
+        threading.Thread(target=_wait_for_end, name="parent", daemon=True).start()
+
+
+def _wait_for_end() -> None:
+    descriptor = sys.stdin.fileno()
+    while os.read(descriptor, 4096):
+        pass
+    os._exit(ORPHANED)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

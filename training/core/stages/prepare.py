@@ -1,0 +1,129 @@
+"""Prepare: the tokenizer, and the token stores of all four training stages with their suffix arrays.
+
+What is published already is kept: killed at any moment, the next run goes on with the part that was under
+way.
+"""
+
+import random
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from tokenizers import Encoding, Tokenizer
+
+from tracing.core.partial import PartialDirectory
+from tracing.core.store import TokenStore
+from tracing.core.tokenizer import TextTokenizer
+from tracing.core.writer import StoreWriter
+from training.core.chat import END_OF_TEXT, PLAIN, token_range
+from training.core.corpus import Corpus, Document, generator, licences
+from training.core.errors import RecipeError
+from training.core.job import Job
+from training.core.library import Library, corpus_name
+from training.core.popular import choose_entries
+from training.core.recipe import PrepareRecipe
+from training.core.stages.steps import Steps
+from training.core.tokenizer import save_tokenizer, train_tokenizer
+
+STAGES = ("pretrain", "midtrain", "think-sft", "instruct-sft")
+# Shares of the time, as measured: seconds on two cores.
+WEIGHTS = {
+    "library": 7.0,
+    "tokenizer": 2.0,
+    "pretrain": 3.0,
+    "midtrain": 0.5,
+    "think-sft": 0.5,
+    "instruct-sft": 0.5,
+}
+BATCH = 1000  # documents tokenised at a time
+TOKENIZER_DOCUMENTS = 12_000  # a sample is enough to count pairs in
+
+
+def run(job: Job) -> None:
+    recipe = job.config.recipe
+    if not isinstance(recipe, PrepareRecipe):
+        raise RecipeError(f"prepare got the recipe of another stage: {type(recipe).__name__}")
+    steps = Steps(job.events, WEIGHTS)
+    with steps.step("library"):
+        library = Library(modules=recipe.modules)
+        entries = choose_entries(library, recipe.library_questions)
+        corpus = Corpus(library, entries, recipe)
+    job.events.log(f"{corpus_name()}: {len(library.sources)} files; {len(entries)} functions to know")
+    with steps.step("tokenizer"):
+        tokenizer = make_tokenizer(job, corpus, recipe)
+    for stage in STAGES:
+        with steps.step(stage):
+            make_store(job, corpus, stage, tokenizer, recipe)
+    steps.finish()
+
+
+def make_tokenizer(job: Job, corpus: Corpus, recipe: PrepareRecipe) -> TextTokenizer:
+    """Train and publish the flow's tokenizer, unless it is there."""
+    folder = job.tokenizer_folder
+    if not folder.exists():
+        documents = list(corpus.documents("pretrain"))
+        sample = random.Random(recipe.seed).sample(documents, min(len(documents), TOKENIZER_DOCUMENTS))
+        trained = train_tokenizer((document.text for document in sample), recipe.vocabulary_size)
+        partial = PartialDirectory(folder)
+        with partial.guard("publishing the tokenizer"):
+            save_tokenizer(trained, partial.path, chat=PLAIN)
+            partial.publish()
+    job.events.write("tokenizer", name=folder.name, path=str(folder))
+    return TextTokenizer.open(folder)
+
+
+def make_store(job: Job, corpus: Corpus, stage: str, tokenizer: TextTokenizer, recipe: PrepareRecipe) -> None:
+    """Write and publish the store of a stage, unless it is there with this tokenizer."""
+    name = job.store_name(stage)
+    folder = job.store_folder(name)
+    if folder.exists():
+        TokenStore.open(folder, tokenizer=tokenizer.digest).close()
+    else:
+        documents = list(corpus.documents(stage))
+        with StoreWriter(
+            folder,
+            name=name,
+            tokenizer=tokenizer.digest,
+            dtype="u16",
+            stage=stage,
+            source=f"{corpus_name()} and generated lessons",
+            licence=licences(),
+            generator=generator(recipe, (document.kind for document in documents)),
+        ) as writer:
+            fill(writer, documents, stage, Tokenizer.from_file(str(job.tokenizer_folder / "tokenizer.json")))
+            manifest = writer.publish()
+        job.events.log(f"{name}: {manifest.documents} documents, {manifest.tokens} tokens")
+    job.events.write("store", name=name, path=str(folder), stage=stage)
+
+
+def fill(writer: StoreWriter, documents: Sequence[Document], stage: str, tokenizer: Tokenizer) -> None:
+    """Tokenise the documents and add them, numbered from 0."""
+    numbered = iter(enumerate(documents))
+    while batch := list(islice(numbered, BATCH)):
+        encodings = tokenizer.encode_batch(
+            [text_of(document) for _, document in batch], add_special_tokens=False
+        )
+        for (number, document), encoding in zip(batch, encodings, strict=True):
+            shared = {"id": f"{stage}/{number}", "stage": stage, **document.metadata}
+            conversation = spoken_metadata(document, encoding, number) if document.rendered else {}
+            writer.add(np.array(encoding.ids, dtype=np.int64), shared | conversation)
+
+
+def text_of(document: Document) -> str:
+    """What is tokenised: plain text ends with the end-of-text token, as the model is to learn; a conversation
+    already ends its turns."""
+    return document.text if document.rendered else document.text + END_OF_TEXT
+
+
+def spoken_metadata(document: Document, encoding: Encoding, row: int) -> dict[str, Any]:
+    """Of a conversation: its row, whose tokens are whose, and which of them the loss is taken on."""
+    assert document.rendered is not None
+    turns = [
+        (turn, *token_range(encoding.offsets, start, end)) for turn, start, end in document.rendered.parts
+    ]
+    return {
+        "row": row,
+        "roles": [[turn.role, start, end] for turn, start, end in turns],
+        "loss": [[start, end] for turn, start, end in turns if turn.role == "assistant" and turn.learned],
+    }

@@ -1,0 +1,80 @@
+"""What every training stage begins with: its store, the flow's tokenizer, the checkpoint it starts from."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tokenizers import Tokenizer
+
+from tracing.core.store import TokenStore
+from tracing.core.tokenizer import TextTokenizer
+from training.core.arithmetic import Range
+from training.core.checkpoints import CheckpointManifest, read_checkpoint
+from training.core.errors import CheckpointError, RecipeError
+from training.core.evaluation import Exam, Form, Scores, library_answers, recital
+from training.core.job import Job
+from training.core.recipe import TrainRecipe
+
+R = TypeVar("R", bound=TrainRecipe)
+
+
+def recipe_of(job: Job, kind: type[R]) -> R:
+    if not isinstance(job.config.recipe, kind):
+        raise RecipeError(
+            f"{job.config.stage} got the recipe of another stage: {type(job.config.recipe).__name__}"
+        )
+    return job.config.recipe
+
+
+def open_store(job: Job, recipe: TrainRecipe) -> TokenStore:
+    """The store that the recipe names, or the flow's own for the stage; its tokenizer has to be the
+    flow's."""
+    folder = job.store_folder(recipe.store or job.store_name(job.config.stage))
+    return TokenStore.open(folder, tokenizer=TextTokenizer.open(job.tokenizer_folder).digest)
+
+
+def open_tokenizer(job: Job) -> Tokenizer:
+    return Tokenizer.from_file(str(job.tokenizer_folder / "tokenizer.json"))
+
+
+def open_parent(job: Job, store: TokenStore) -> tuple[Path, CheckpointManifest]:
+    """The checkpoint that the stage starts from. Raises CheckpointError where it is missing or of other token
+    ids."""
+    if job.config.parent is None:
+        raise CheckpointError(f"{job.config.stage} starts from a checkpoint: name one as `parent`")
+    folder = Path(job.config.parent)
+    manifest = read_checkpoint(folder)
+    if manifest.tokenizer != store.manifest.tokenizer:
+        raise CheckpointError(
+            f"{folder} speaks tokenizer {manifest.tokenizer}, the store {store.manifest.tokenizer}"
+        )
+    return folder, manifest
+
+
+def numbers_of(store: TokenStore) -> Range | None:
+    """The range of the sums that the store teaches, if its generator says so."""
+    arithmetic = store.manifest.generator.get("arithmetic")
+    return Range(arithmetic["low"], arithmetic["high"]) if arithmetic else None
+
+
+def arithmetic_scores(
+    model: Any,
+    tokenizer: Tokenizer,
+    store: TokenStore,
+    recipe: TrainRecipe,
+    form: Form,
+    *,
+    final: bool,
+    thinking: bool = False,
+) -> Scores:
+    """Held-out sums of the range that the store teaches; sampled as well as greedy at the end of the
+    stage."""
+    numbers = numbers_of(store)
+    if numbers is None:
+        return {}
+    problems = recipe.held_out_problems if final else recipe.intermediate_problems
+    return Exam(tokenizer, form, numbers, thinking).scores(model, problems, sampled=final)
+
+
+def library_scores(model: Any, tokenizer: Tokenizer, store: TokenStore) -> Scores:
+    """How many of the answers that the store teaches are recited to the letter."""
+    return recital(model, tokenizer, library_answers(store, tokenizer))

@@ -1,0 +1,47 @@
+"""Think SFT: the midtrained model learns to chat, and to work an answer out in <think> before it gives it.
+
+Conversations are kept whole; the loss is taken on the assistant's tokens alone.
+"""
+
+from training.core.chat import CHATML, PAD
+from training.core.evaluation import CHAT, Scores
+from training.core.job import Job
+from training.core.loop import Stage, train
+from training.core.model import load_model
+from training.core.recipe import ThinkSftRecipe
+from training.core.stages.setup import (
+    arithmetic_scores,
+    library_scores,
+    open_parent,
+    open_store,
+    open_tokenizer,
+    recipe_of,
+)
+from training.core.tokenizer import special_id
+
+
+def run(job: Job) -> None:
+    recipe = recipe_of(job, ThinkSftRecipe)
+    tokenizer = open_tokenizer(job)
+    with open_store(job, recipe) as store:
+        parent, start = open_parent(job, store)
+        model = load_model(parent)
+
+        def evaluate(final: bool) -> Scores:
+            sums = arithmetic_scores(model, tokenizer, store, recipe, CHAT, final=final, thinking=True)
+            return sums | (library_scores(model, tokenizer, store) if final else {})
+
+        train(
+            Stage(
+                job,
+                recipe,
+                model,
+                store,
+                job.tokenizer_folder,
+                padding=special_id(tokenizer, PAD),
+                chat=CHATML,
+                evaluate=evaluate,
+                parents=(start.name,),
+                thinking=True,
+            )
+        )
