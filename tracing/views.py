@@ -5,8 +5,9 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from tracing.core.errors import InputError, TracingError
+from tracing.documents import document_page, documents_of
+from tracing.marks import marked_parts
 from tracing.models import Store
-from tracing.services import document_page, documents_of
 
 MAX_HIGHLIGHT_TOKENS = 4096
 
@@ -15,9 +16,11 @@ MAX_HIGHLIGHT_TOKENS = 4096
 def store(request: HttpRequest, name: str) -> HttpResponse:
     """What a store is, and its documents in pages."""
     row = get_object_or_404(Store, name=name)
-    first = whole_number(request.GET.get("from", "0"))
-    context = {"store": row, "documents": documents_of(row, first), "first": first, "section": "flow"}
-    return render(request, "tracing/store.html", context)
+    try:
+        documents = documents_of(row, whole_number(request.GET.get("from", "0")))
+    except TracingError as error:
+        return render(request, "tracing/broken.html", {"store": row, "error": error}, status=503)
+    return render(request, "tracing/store.html", {"store": row, "documents": documents, "section": "flow"})
 
 
 @require_GET
@@ -28,12 +31,19 @@ def document(request: HttpRequest, name: str, number: int) -> HttpResponse:
         raise Http404(f"{name} has {row.documents} documents.")
     highlight = highlighted(request.GET.get("highlight", ""))
     try:
-        view = document_page(row, number, highlight, page=whole_number(request.GET.get("page", "0")))
+        view = document_page(row, number, highlight, page=whole_number(request.GET.get("page", "0")) or None)
     except InputError as error:
         raise Http404(str(error)) from error
     except TracingError as error:
         return render(request, "tracing/broken.html", {"store": row, "error": error}, status=503)
-    return render(request, "tracing/document.html", {"store": row, "number": number, "view": view})
+    context = {
+        "store": row,
+        "number": number,
+        "view": view,
+        "parts": marked_parts(view.text, view.matches),
+        "highlight": ",".join(map(str, highlight)),
+    }
+    return render(request, "tracing/document.html", context)
 
 
 def whole_number(text: str) -> int:

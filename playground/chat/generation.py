@@ -9,14 +9,13 @@ import asyncio
 import contextvars
 import logging
 import time
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError
 from django.utils import timezone
-from training.traces import live_trace, trace_answer
 
 from playground.chat.answer_stream import AnswerStream
 from playground.chat.history import conversation
@@ -29,8 +28,10 @@ from playground.completions import (
     stream_completion,
 )
 from playground.core.think_split import split_thinking
+from playground.database import in_database
 from playground.models import Message, MessageState
 from tracing.core.errors import TracingError
+from training.traces import live_trace, trace_answer
 
 logger = logging.getLogger(__name__)
 SAVE_EVERY_S = 1.0
@@ -60,7 +61,7 @@ class Draft:
         """Seconds of thinking, once, when its end has just been written."""
         if self.thinking_s is not None:
             return None
-        parts = split_thinking(self.raw_text)
+        parts = split_thinking(self.raw_text, final=False)
         if parts.thinking is None or not parts.thinking_closed:
             return None
         self.thinking_s = round(time.monotonic() - self.started, 2)
@@ -83,12 +84,12 @@ async def write_answer(message_id: UUID) -> None:
     async with stream.writing() as mine:
         if not mine:
             return
-        message = await Message.objects.select_related("checkpoint", "thread").aget(pk=message_id)
+        messages = Message.objects.select_related("checkpoint", "thread")
+        message = await in_database(lambda: messages.get(pk=message_id))
         draft = Draft(message, raw_text=message.raw_text, token_ids=list(message.token_ids))
         draft.thinking_s, draft.first_token_at = message.thinking_s, message.first_token_at
         state, error = await ending_of(draft, stream)
         await finish(draft, stream, state, error)
-    await sync_to_async(close_old_connections)()
 
 
 async def ending_of(draft: Draft, stream: AnswerStream) -> tuple[MessageState, str]:
@@ -118,33 +119,38 @@ async def follow_model(draft: Draft, stream: AnswerStream) -> None:
     message = draft.message
     if message.checkpoint is None:
         raise GenerationError("The model that was to answer has been deleted. Choose another and send again.")
-    messages, draft.prompt = await sync_to_async(conversation)(message)
-    tracer = await LiveSpans.open(draft, stream)
+    messages, draft.prompt = await in_database(conversation, message)
+    spans = await LiveSpans.open(draft, stream)
     await stream.append(
         {"type": "start", "text": draft.raw_text, "ids": draft.token_ids, "thinking_s": draft.thinking_s}
     )
     saved = time.monotonic()
-    pieces = stream_completion(
+    answer = stream_completion(
         message.checkpoint,
         messages,
         SamplingParameters.from_dict(message.parameters),
-        continue_raw_text=draft.raw_text or None,
+        continue_token_ids=draft.token_ids or None,
     )
-    async for event in pieces:
-        match event:
-            case Waiting(reason=reason):
-                await stream.append({"type": "waiting", "reason": reason})
-            case Piece(text=text, token_ids=token_ids):
-                draft.add(event)
-                await stream.append({"type": "piece", "text": text, "ids": list(token_ids)})
-                if seconds := draft.note_end_of_thinking():
-                    await stream.append({"type": "thought", "seconds": seconds})
-                await tracer.push(token_ids)
-                if time.monotonic() - saved > SAVE_EVERY_S:
-                    await save(draft)
-                    saved = time.monotonic()
-            case Finished(finish_reason=reason):
-                draft.finish_reason = reason
+    async with aclosing(answer) as events:
+        async for event in events:
+            match event:
+                case Waiting(reason=reason):
+                    await stream.append({"type": "waiting", "reason": reason})
+                case Piece():
+                    await take_piece(event, draft, stream)
+                    await spans.push(event.token_ids)
+                    if time.monotonic() - saved > SAVE_EVERY_S:
+                        await save(draft)
+                        saved = time.monotonic()
+                case Finished(finish_reason=reason):
+                    draft.finish_reason = reason
+
+
+async def take_piece(piece: Piece, draft: Draft, stream: AnswerStream) -> None:
+    draft.add(piece)
+    await stream.append({"type": "piece", "text": piece.text, "ids": list(piece.token_ids)})
+    if seconds := draft.note_end_of_thinking():
+        await stream.append({"type": "thought", "seconds": seconds})
 
 
 class LiveSpans:
@@ -156,7 +162,7 @@ class LiveSpans:
     @classmethod
     async def open(cls, draft: Draft, stream: AnswerStream) -> "LiveSpans":
         try:
-            live = await asyncio.to_thread(live_trace, draft.message.checkpoint)
+            live = await in_database(live_trace, draft.message.checkpoint)
         except TracingError as error:
             logger.warning("No live trace for %s: %s", draft.message.checkpoint, error)
             live = None
@@ -181,7 +187,7 @@ class LiveSpans:
 
 async def finish(draft: Draft, stream: AnswerStream, state: MessageState, error: str) -> None:
     """Trace the whole answer, save it, and tell the readers that it ended."""
-    trace = await asyncio.to_thread(traced, draft)
+    trace = await in_database(traced, draft)
     ended = {
         "state": state,
         "error": error,
@@ -213,7 +219,7 @@ async def save(draft: Draft, **fields: Any) -> bool:
     fields |= {"raw_text": draft.raw_text, "token_ids": draft.token_ids}
     fields |= {"thinking_s": draft.thinking_s, "first_token_at": draft.first_token_at}
     try:
-        await Message.objects.filter(pk=draft.message.pk).aupdate(**fields)
+        await in_database(Message.objects.filter(pk=draft.message.pk).update, **fields)
     except DatabaseError as error:
         logger.error("Answer %s could not be saved: %s", draft.message.pk, error)
         return False

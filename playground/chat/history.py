@@ -1,5 +1,6 @@
 """What the model is given: the thread so far, without the thinking of earlier answers."""
 
+from playground.core.prompt import ChatFormat, chat_format
 from playground.core.think_split import split_thinking
 from playground.models import Message, Role
 
@@ -7,11 +8,29 @@ Turn = dict[str, str]
 
 
 def conversation(answer: Message) -> tuple[list[Turn], str]:
-    """The turns before an answer, oldest first, and the last prompt's text."""
+    """The turns before an answer that fit its model's context, oldest first, and the last prompt's text.
+
+    The oldest turns are left out first. Raises PromptTooLong where the last prompt alone does not fit.
+    """
     before = answer.thread.messages.filter(position__lt=answer.position)
     turns = [{"role": message.role, "content": visible_text(message)} for message in before]
     turns = [turn for turn in turns if turn["content"]]
-    return turns, next((turn["content"] for turn in reversed(turns) if turn["role"] == Role.USER), "")
+    prompt = next((turn["content"] for turn in reversed(turns) if turn["role"] == Role.USER), "")
+    if answer.checkpoint is None:
+        return turns, prompt
+    chat = chat_format(answer.checkpoint.path, answer.checkpoint.digest)
+    return fitting(turns, chat, wanted_tokens=answer.parameters.get("max_tokens") or 0), prompt
+
+
+def fitting(turns: list[Turn], chat: ChatFormat, wanted_tokens: int) -> list[Turn]:
+    """The longest end of the conversation that leaves the answer room: half the context is enough."""
+    room = min(wanted_tokens, chat.context_tokens // 2)
+    starts = [number for number, turn in enumerate(turns) if turn["role"] == Role.USER]
+    for start in starts[:-1]:
+        used = len(chat.prompt(turns[start:]).token_ids)
+        if chat.context_tokens - used >= room:
+            return turns[start:]
+    return turns[starts[-1] :] if starts else turns
 
 
 def visible_text(message: Message) -> str:

@@ -11,15 +11,15 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 from django.template.loader import render_to_string
-from training.traces import trace_answer
 
 from playground.chat.answer_stream import AnswerStream, Event
 from playground.chat.history import conversation
 from playground.chat.presentation import AnswerHtml, answer_html
+from playground.database import in_database
 from playground.models import Message, MessageState
+from training.traces import trace_answer
 
 logger = logging.getLogger(__name__)
 FLUSH_S = 0.1
@@ -142,7 +142,7 @@ async def folded(message: Message, state: AnswerState) -> AsyncIterator[bool]:
 
 async def settle(message_id: object) -> None:
     """Mark an answer whose writer died as interrupted, keeping every piece that reached its stream."""
-    message = await Message.objects.aget(pk=message_id)
+    message = await in_database(Message.objects.get, pk=message_id)
     stream = AnswerStream(message.pk)
     if message.state != MessageState.WRITING or await stream.has_writer():
         return
@@ -156,7 +156,7 @@ async def settle(message_id: object) -> None:
     if len(state.token_ids) > len(message.token_ids):  # the stream may be ahead of the database by a second
         fields |= {"raw_text": state.text, "token_ids": state.token_ids, "thinking_s": state.thinking_s}
     try:
-        await Message.objects.filter(pk=message.pk, state=MessageState.WRITING).aupdate(**fields)
+        await in_database(Message.objects.filter(pk=message.pk, state=MessageState.WRITING).update, **fields)
     except DatabaseError as error:
         logger.error("Interrupted answer %s could not be saved yet: %s", message.pk, error)
 
@@ -168,5 +168,5 @@ async def traced_so_far(message: Message) -> tuple[str, dict[str, Any]]:
     state = AnswerState()
     for _, event in await AnswerStream(message.pk).read():
         state.fold(event)
-    _, prompt = await sync_to_async(conversation)(message)
-    return state.text, await asyncio.to_thread(trace_answer, message.checkpoint, state.token_ids, prompt)
+    _, prompt = await in_database(conversation, message)
+    return state.text, await in_database(trace_answer, message.checkpoint, state.token_ids, prompt)

@@ -8,6 +8,8 @@ from django.urls import reverse
 from playground.core.markdown import Paint, render_blocks
 from playground.core.think_split import split_thinking
 from playground.models import Message, MessageState
+from tracing.core.relevance import best_tier
+from tracing.marks import marked_parts
 
 TIERS = ("low", "medium", "high")
 
@@ -23,26 +25,25 @@ class Segment:
 
     @property
     def css_class(self) -> str:
-        return f"span span-{self.relevance}" if self.relevance else "span"
+        return f"span span-{self.relevance}"
 
 
 def segments(spans: list[dict[str, Any]]) -> list[Segment]:
     """The spans merged where they overlap, in the order of the text."""
     merged: list[Segment] = []
     for number, span in sorted(enumerate(spans), key=lambda item: (item[1]["start"], item[1]["end"])):
-        tier = span.get("relevance", "")
+        tier = span.get("relevance", "low")
         last = merged[-1] if merged else None
         if last and span["start"] < last.end:
             merged[-1] = Segment(
-                last.start, max(last.end, span["end"]), (*last.spans, number), higher(last.relevance, tier)
+                last.start,
+                max(last.end, span["end"]),
+                (*last.spans, number),
+                best_tier([last.relevance, tier]),
             )
         else:
             merged.append(Segment(span["start"], span["end"], (number,), tier))
     return merged
-
-
-def higher(one: str, other: str) -> str:
-    return max(one, other, key=lambda tier: TIERS.index(tier) if tier in TIERS else -1)
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,10 @@ def span_panel(raw_text: str, trace: dict[str, Any], start: int, end: int) -> Sp
     documents = sorted((trace["documents"][index] for index in wanted), key=relevance_rank)
     return SpanPanel(
         text=raw_text[segment.start : segment.end],
-        documents=[document | {"parts": snippet_parts(document)} for document in documents],
+        documents=[
+            document | {"parts": marked_parts(document["snippet"], document["matches"])}
+            for document in documents
+        ],
         count=longest["count"],
         stages=longest["stages"],
         highlight=",".join(map(str, trace["token_ids"][longest["token_start"] : longest["token_end"]])),
@@ -170,12 +174,3 @@ def span_panel(raw_text: str, trace: dict[str, Any], start: int, end: int) -> Sp
 def relevance_rank(document: dict[str, Any]) -> int:
     tier = document.get("relevance", "")
     return -TIERS.index(tier) if tier in TIERS else 1
-
-
-def snippet_parts(document: dict[str, Any]) -> list[tuple[bool, str]]:
-    """The snippet cut at its matches: (is a match, text)."""
-    snippet, parts, done = document["snippet"], [], 0
-    for start, end in document["matches"]:
-        parts += [(False, snippet[done:start]), (True, snippet[max(start, done) : end])]
-        done = max(done, end)
-    return [part for part in [*parts, (False, snippet[done:])] if part[1]]

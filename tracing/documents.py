@@ -1,0 +1,60 @@
+"""Documents of the stores, as pages show them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from tracing.core.document_view import DocumentView, read_document
+from tracing.core.errors import StoreMissing, TracingError
+from tracing.core.tokenizer import TextTokenizer
+from tracing.models import Store
+from tracing.services import open_store, open_tokenizer
+
+ROWS = 50
+
+
+@dataclass(frozen=True)
+class DocumentRows:
+    """A page of a store's documents: number and metadata of each."""
+
+    rows: list[tuple[int, dict[str, Any]]]
+    previous: int | None
+    next: int | None
+
+
+def documents_of(store: Store, first: int = 0) -> DocumentRows:
+    """Up to fifty documents from number `first` on. Raises StoreError."""
+    reader = open_store(store)
+    last = min(first + ROWS, reader.documents)
+    rows = [(number, reader.metadata(number)) for number in range(min(first, last), last)]
+    previous = max(0, first - ROWS) if first else None
+    return DocumentRows(rows, previous, last if last < reader.documents else None)
+
+
+def document_page(
+    store: Store, number: int, highlight: Sequence[int], page: int | None = None
+) -> DocumentView:
+    """A page of a whole document, the places where the tokens of `highlight` stand in it marked."""
+    return read_document(open_store(store), number, tokenizer_of(store), highlight, page=page)
+
+
+def tokenizer_of(store: Store) -> TextTokenizer:
+    """The tokenizer that made a store's ids, found by its digest among those kept in HEADWATER_HOME."""
+    for directory in tokenizer_directories():
+        try:
+            tokenizer = open_tokenizer(directory)
+        except (TracingError, OSError):
+            continue
+        if tokenizer.digest == store.tokenizer:
+            return tokenizer
+    raise StoreMissing(
+        f"No tokenizer in {settings.HOME / 'tokenizers'} has the digest {store.tokenizer} that {store.name} "
+        "was written with: put its directory back."
+    )
+
+
+def tokenizer_directories() -> list[Path]:
+    return sorted(path.parent for path in (settings.HOME / "tokenizers").glob("*/tokenizer.json"))
