@@ -43,13 +43,3 @@ def parse(line: bytes) -> Event | None:
     except ValueError:
         return None
     return event if isinstance(event, dict) and isinstance(event.get("type"), str) else None
-
-
-def close_broken_line(path: Path) -> None:
-    """Ends a half-written last line, so that a new attempt's first event stands on a line of its own."""
-    if not path.is_file() or path.stat().st_size == 0:
-        return
-    with path.open("rb+") as file:
-        file.seek(-1, 2)
-        if file.read(1) != b"\n":
-            file.write(b"\n")

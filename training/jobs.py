@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_STALE = timedelta(seconds=20)
 MESSAGE_LOST = timedelta(seconds=60)
+FRESH = timedelta(seconds=5)
 CRASHES_ALLOWED = 3
 
 
@@ -47,7 +48,8 @@ def send(job_id: int) -> None:
 
 def send_next() -> None:
     """Sends the message of the job that has been queued longest again, for a worker that got free."""
-    job = Job.objects.filter(state=JobState.QUEUED).order_by("enqueued_at").first()
+    waiting = Job.objects.filter(state=JobState.QUEUED, enqueued_at__lt=timezone.now() - FRESH)
+    job = waiting.order_by("enqueued_at").first()
     if job is not None:
         send(job.pk)
 

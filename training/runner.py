@@ -6,13 +6,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 from django.db import OperationalError, close_old_connections
 
-from training import child, jobs, registry
-from training.events import Event, EventReader, close_broken_line
+from tracing.services import register_store
+from training import child, jobs
+from training.events import Event, EventReader
 from training.models import Job
+from training.registry import register_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +134,6 @@ class Attempt:
 
     def run(self, lock: IO[bytes]) -> "Attempt":
         """Runs the child until it exits. Raises Stopped or LostJob, with the child killed."""
-        close_broken_line(self.events.path)
         self.take_events()
         self.done = self.failed = None
         with child.started(self.job, lock) as process:
@@ -164,21 +166,21 @@ class Attempt:
             case "progress":
                 self.take_progress(event)
             case "store":
-                registry.register_job_store(event["path"])
+                register_store(Path(event["path"]))
             case "checkpoint":
-                registry.register_checkpoint(event["path"], job=self.job, scores=event.get("scores"))
+                register_checkpoint(Path(event["path"]), job=self.job, scores=event.get("scores"))
             case "done":
                 self.done = event
             case "failed":
                 self.failed = event
 
     def take_progress(self, event: Event) -> None:
-        names = ("phase", "done", "total", "unit", "eta_s")
-        self.moved |= {name: event[name] for name in names if event.get(name) is not None}
-        reached = self.job.reached
-        if event["done"] > reached.get(event["phase"], 0):
-            self.moved |= {"reached": {**reached, event["phase"]: event["done"]}, "crashes": 0}
-            self.job.reached = self.moved["reached"]
+        phase, done, total = event["phase"], int(event["done"]), int(event["total"])
+        self.moved |= {"phase": phase, "done": done, "total": total, "unit": event["unit"]}
+        self.moved["eta_s"] = event.get("eta_s")
+        if done > self.job.reached.get(phase, 0):
+            self.job.reached = {**self.job.reached, phase: done}
+            self.moved |= {"reached": self.job.reached, "crashes": 0}
 
 
 def settle(job: Job, attempt: Attempt) -> None:

@@ -42,7 +42,7 @@ def score_text(scores: dict[str, float]) -> str:
 
 
 def flow_line(overview: FlowOverview) -> str:
-    """The flow in one line, for logs and pipes: `demo 42% · pretrain: running train 600/1,200 · 3m10s to go`."""
+    """The flow in a line, for logs: `demo 42% · pretrain: running training 600/1,200 · 3m to go`."""
     parts = [f"{overview.flow.name} {overview.share:.0%}"]
     current = overview.current
     if current is None:

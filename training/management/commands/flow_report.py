@@ -48,7 +48,9 @@ def find_flow(name: str | None) -> Flow:
 
 
 def table_of(rows: list[Row]) -> Table:
-    table = Table("stage", "checkpoint", "step", *SCORES, "CPU time", box=None)
+    table = Table("stage", box=None)
+    for heading in ("checkpoint", "step", *SCORES, "CPU time"):
+        table.add_column(heading, overflow="fold")
     for row in rows:
         scores = [change(row.start.get(name), row.scores.get(name)) for name in SCORES]
         table.add_row(row.stage, row.name, f"{row.step:,}", *scores, duration(row.cpu_s))

@@ -1,5 +1,6 @@
 """`manage.py train RECIPE`: start a flow, or go on with it, and follow it in the terminal."""
 
+import logging
 import sys
 import threading
 import time
@@ -28,8 +29,8 @@ NO_WORKER = (
 
 class Command(BaseCommand):
     help = (
-        "Starts a flow by its recipe (a name in training/recipes/ or the path of a TOML file) and follows it. "
-        "A flow of that name that was begun before goes on where it stopped; failed stages are tried again; "
+        "Starts a flow by its recipe (a name in training/recipes/ or the path of a TOML file), and follows "
+        "it. A flow of that name that was begun before goes on where it stopped, failed stages tried again; "
         "a finished one is only shown. Workers do the training: Ctrl-C here leaves them at it. With --here "
         "this process does it itself, with neither Redis nor a worker; Ctrl-C then stops at a saved state."
     )
@@ -95,6 +96,8 @@ def is_waiting_for_worker(overview: FlowOverview) -> bool:
 @contextmanager
 def training_here(flow: Flow) -> Iterator[None]:
     """Runs the flow's jobs in a thread of this process; stopped, at a saved state, when the block is left."""
+    for name in ("training.jobs", "training.runner"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # no worker is missed, and the display tells the rest
     thread = threading.Thread(target=run_here, args=[flow], name="training")
     thread.start()
     try:

@@ -1,0 +1,75 @@
+"""Which steps of a checkpoint's stage trained on a document: the data order, kept by this process."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracing.cache import Cache
+from tracing.core.shard import Shard
+from tracing.core.store import TokenStore
+from tracing.services import open_store
+from training.core.checkpoints import read_checkpoint
+from training.core.errors import CheckpointError
+from training.core.order import DataOrder
+from training.models import Checkpoint, TrainedOn
+
+
+@dataclass(frozen=True)
+class OrderSettings:
+    """What, besides the store, decides the order of a stage of `steps` steps."""
+
+    seed: int
+    sequence_length: int
+    batch_size: int
+    packing: Literal["split", "whole"]
+    steps: int
+
+
+_settings: Cache[tuple[str, str], OrderSettings] = Cache(size=1024)
+_orders: Cache[tuple[str, OrderSettings], DataOrder] = Cache(size=16)
+
+
+def steps_of(reading: TrainedOn, document: int) -> list[int]:
+    """The steps of the whole stage, counted from 1, that trained on some of the document."""
+    checkpoint, store = reading.checkpoint, reading.store
+    settings = _settings.get((checkpoint.digest, store.name), lambda: read_settings(checkpoint, store.name))
+    order = _orders.get((store.digest, settings), lambda: make_order(open_store(store), settings))
+    return [step + 1 for step in order.steps_of(document, settings.steps)]
+
+
+def read_settings(checkpoint: Checkpoint, store_name: str) -> OrderSettings:
+    """From the checkpoint's manifest. Raises CheckpointError where that does not name the store."""
+    manifest = read_checkpoint(checkpoint.path)
+    seed = next((read.seed for read in manifest.stores if read.name == store_name), None)
+    if seed is None:
+        raise CheckpointError(f"the manifest of {checkpoint} does not name the store {store_name}")
+    config = {name: manifest.config[name] for name in ("sequence_length", "batch_size", "packing")}
+    return OrderSettings(seed=seed, steps=manifest.steps, **config)
+
+
+def make_order(store: TokenStore, settings: OrderSettings) -> DataOrder:
+    """The order with all the epochs of the stage laid out, so that threads only read it."""
+    order = DataOrder(
+        document_lengths(store),
+        seed=settings.seed,
+        sequence_length=settings.sequence_length,
+        batch_size=settings.batch_size,
+        packing=settings.packing,
+    )
+    order.steps_of(0, settings.steps)
+    return order
+
+
+def document_lengths(store: TokenStore) -> NDArray[np.int64]:
+    """Tokens of each document, shape [documents], from the offsets alone."""
+    return np.concatenate([shard_lengths(shard) for shard in store.shards])
+
+
+def shard_lengths(shard: Shard) -> NDArray[np.int64]:
+    """Bytes from each separator to the next, without the separator, in tokens."""
+    offsets = shard.offset.read(0, shard.offset.size_bytes).view("<u8").astype(np.int64)
+    ends = np.append(offsets[1:], shard.tokenized.size_bytes)
+    lengths: NDArray[np.int64] = (ends - offsets) // shard.kind.width_bytes - 1
+    return lengths

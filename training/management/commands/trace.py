@@ -1,0 +1,146 @@
+"""`manage.py trace`: which training documents contain the spans of a text."""
+
+import json
+import statistics
+import sys
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+
+from tracing.core.errors import InputError, TracingError
+from tracing.core.store import TokenStore
+from tracing.core.tokenizer import TextTokenizer
+from tracing.core.trace import Tracer
+from tracing.numbering import find_tokenizer
+from training.core.errors import TrainingError
+from training.models import Checkpoint
+from training.trace_terminal import print_trace
+from training.traces import make_request, trace_checkpoint
+
+REPEAT_MAX = 10_000
+Run = Callable[[], dict[str, Any]]
+
+
+class Command(BaseCommand):
+    help = (
+        "Finds the spans of a text, or of token ids, in the data that a checkpoint and its ancestors were "
+        "trained on (--model), or in one store by its path (--index; needs no database), and the documents "
+        "that contain them. Prints colours for people, or with --json what POST /v1/traces answers."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        where = parser.add_mutually_exclusive_group(required=True)
+        where.add_argument("--model", help="a checkpoint's name")
+        where.add_argument(
+            "--index", type=Path, action="append", help="a store's directory; may be given again"
+        )
+        what = parser.add_mutually_exclusive_group(required=True)
+        what.add_argument("--text", help="the text itself")
+        what.add_argument("--file", type=Path, help="a UTF-8 text file, - for standard input")
+        what.add_argument(
+            "--ids", type=Path, help="a file with a JSON list of token ids, - for standard input"
+        )
+        parser.add_argument("--tokenizer", type=Path, help="with --index: directory of the store's tokenizer")
+        parser.add_argument("--prompt", default="", help="the question, which counts for relevance only")
+        parser.add_argument("--raw", action="store_true", help="all maximal spans with counts, no documents")
+        parser.add_argument("--min-tokens", type=int, help="shortest span to show")
+        parser.add_argument("--density", type=float, help="share of the tokens to keep spans for, 0 to 1")
+        parser.add_argument("--max-documents", type=int, help="documents to sample for a span, 0 to 100")
+        parser.add_argument("--stages", nargs="+", help="search the stores of these stages only")
+        parser.add_argument("--seed", type=int, help="draws the documents")
+        parser.add_argument("--repeat", type=repeats, default=0, metavar="N",
+                            help="after a first run, time N more and report the medians")  # fmt: skip
+        parser.add_argument("--json", action="store_true", help="print JSON for programs")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            run = prepare(options)
+            trace = repeated(run, options["repeat"])
+        except (TracingError, TrainingError, OSError) as error:
+            raise CommandError(str(error)) from error
+        if options["json"]:
+            self.stdout.write(json.dumps(trace))
+        else:
+            print_trace(trace, Console(file=sys.stdout))
+
+
+def repeats(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= REPEAT_MAX:
+        raise ArgumentTypeError(f"{text!r} is not a number of runs from 1 to {REPEAT_MAX}")
+    return int(text)
+
+
+def prepare(options: dict[str, Any]) -> Run:
+    """Opens what is to be searched and reads what is to be traced; the run itself is then warm."""
+    names = ("raw", "min_tokens", "density", "max_documents", "stages", "seed")
+    asked = {"text": read_text(options), "token_ids": read_ids(options["ids"])}
+    asked |= {name: options[name] for name in names}
+    if options["model"] is not None:
+        checkpoint = find_checkpoint(options["model"])
+        return lambda: trace_checkpoint(checkpoint, prompt=options["prompt"], **asked)
+    tracer = open_tracer(options["index"], options["tokenizer"])
+    request = make_request(tracer.tokenizer, prompt_text=options["prompt"], **asked)
+    return lambda: {"id": None, "model": None, "checkpoint": None, **tracer.trace(request).to_json()}
+
+
+def repeated(run: Run, times: int) -> dict[str, Any]:
+    """One run; or, after it, `times` more, with the medians of their timings."""
+    trace = run()
+    if times:
+        timings = [run()["timing_ms"] for _ in range(times)]
+        medians = {name: statistics.median(timing[name] for timing in timings) for name in timings[0]}
+        trace |= {"timing_ms": medians, "repeat": times}
+    return trace
+
+
+def find_checkpoint(name: str) -> Checkpoint:
+    checkpoint = Checkpoint.objects.filter(name=name).first()
+    if checkpoint is None:
+        known = ", ".join(Checkpoint.objects.order_by("-created_at").values_list("name", flat=True)[:20])
+        raise CommandError(f"No checkpoint is called {name!r}. Known: {known or 'none yet'}.")
+    return checkpoint
+
+
+def open_tracer(directories: list[Path], tokenizer: Path | None) -> Tracer:
+    """A tracer over stores given by path; their tokenizer is looked for beside them and in HEADWATER_HOME."""
+    stores = [TokenStore.open(directory) for directory in directories]
+    if tokenizer is not None:
+        return Tracer(stores, TextTokenizer.open(tokenizer))
+    homes = [*(settings.HOME / "tokenizers").glob("*"), *(settings.HOME / "checkpoints").glob("*")]
+    beside = [
+        folder
+        for directory in directories
+        for folder in directory.resolve().parent.parent.glob("tokenizers/*")
+    ]
+    return Tracer(stores, find_tokenizer(stores[0].manifest.tokenizer, [*directories, *homes, *beside]))
+
+
+def read_text(options: dict[str, Any]) -> str | None:
+    if options["file"] is None:
+        return options["text"]
+    try:
+        return read_bytes(options["file"]).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{options['file']} is not UTF-8 text (byte {error.start}).") from error
+
+
+def read_ids(path: Path | None) -> list[int] | None:
+    if path is None:
+        return None
+    try:
+        ids = json.loads(read_bytes(path))
+    except ValueError as error:
+        raise InputError(f"{path} is no JSON ({error}): write a list of token ids, as [12, 7].") from error
+    if not isinstance(ids, list) or any(type(token) is not int for token in ids):
+        raise InputError(f"{path} holds no list of whole numbers: write token ids, as [12, 7].")
+    return ids
+
+
+def read_bytes(path: Path) -> bytes:
+    return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()

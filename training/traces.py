@@ -1,0 +1,85 @@
+"""Tracing text to the data of a checkpoint: what the chat, /v1/traces and `manage.py trace` call.
+
+Safe for threads. Everything here reads the database and files and computes: async code calls it in a thread.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tracing.cache import Cache
+from tracing.core.errors import InputError
+from tracing.core.request import TraceRequest
+from tracing.core.tokenizer import TextTokenizer
+from tracing.core.trace import LiveTrace, Tracer
+from tracing.models import Store
+from tracing.services import open_store, open_tokenizer
+from training.lineage import Lineage, lineage_stores
+from training.models import Checkpoint
+
+__all__ = ["lineage_stores", "live_trace", "trace_answer", "trace_checkpoint", "tracer_for"]
+
+_tracers: Cache[tuple[str, ...], Tracer] = Cache(size=32)
+
+
+def tracer_for(checkpoint: Checkpoint) -> Tracer:
+    """The tracer over the checkpoint's whole lineage, shared by this process's threads.
+
+    Raises InputError where it has no stores, StoreError where one of them is missing or damaged.
+    """
+    return open_tracer(checkpoint, lineage_stores(checkpoint))
+
+
+def open_tracer(checkpoint: Checkpoint, stores: list[Store]) -> Tracer:
+    if not stores:
+        raise InputError(f"No token store is known for {checkpoint}: register its data to trace its answers.")
+    key = (str(checkpoint.path), checkpoint.digest, *(store.digest for store in stores))
+    return _tracers.get(key, lambda: Tracer(list(map(open_store, stores)), open_tokenizer(checkpoint.path)))
+
+
+def trace_checkpoint(
+    checkpoint: Checkpoint,
+    *,
+    text: str | None = None,
+    token_ids: Sequence[int] | None = None,
+    prompt: str = "",
+    cancelled: Callable[[], bool] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """The trace of a text, or of a model's own token ids, as POST /v1/traces answers it.
+
+    `options` are those of TraceRequest (raw, min_tokens, density, max_documents, stages, seed); None means
+    the default. `prompt` counts for relevance only. Raises InputError for bad input, StoreError for a bad
+    store, Cancelled once `cancelled` says so.
+    """
+    behind = Lineage.of(checkpoint)
+    tracer = open_tracer(checkpoint, behind.stores)
+    request = make_request(tracer.tokenizer, text=text, token_ids=token_ids, prompt_text=prompt, **options)
+    trace = tracer.trace(request, cancelled, behind.seen)
+    found = trace.to_json()
+    named = {"id": f"trace-{uuid.uuid4().hex}", "model": checkpoint.name, "checkpoint": checkpoint.name}
+    return {"object": found.pop("object"), **named, **found}
+
+
+def trace_answer(checkpoint: Checkpoint, token_ids: Sequence[int], prompt: str = "") -> dict[str, Any]:
+    """The trace of an answer's sampled ids, as the chat keeps it."""
+    return trace_checkpoint(checkpoint, token_ids=token_ids, prompt=prompt)
+
+
+def live_trace(checkpoint: Checkpoint) -> LiveTrace:
+    """Follows an answer while it streams: push its ids as they come, and take the spans so far."""
+    return tracer_for(checkpoint).live()
+
+
+def make_request(
+    tokenizer: TextTokenizer, *, text: str | None, token_ids: Sequence[int] | None, **options: Any
+) -> TraceRequest:
+    """The checked request. Raises InputError unless there is exactly one of text and token ids."""
+    given = {name: value for name, value in options.items() if value is not None}
+    if given.get("stages") is not None:
+        given["stages"] = tuple(given["stages"])
+    if (text is None) == (token_ids is None):
+        raise InputError("Give either text or token_ids to trace, one of them.")
+    if text is not None:
+        return TraceRequest.of_text(text, tokenizer, **given)
+    return TraceRequest(token_ids=token_ids or (), **given)
