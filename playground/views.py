@@ -13,14 +13,16 @@ from django.views.decorators.http import require_GET, require_POST
 
 from playground.chat import threads
 from playground.chat.answer_stream import AnswerStream
+from playground.chat.engine_notice import engine_notice
 from playground.chat.forms import MessageForm
 from playground.chat.generation import start_writing
 from playground.chat.models_offered import model_menu
 from playground.chat.page_stream import page_events, traced_so_far
 from playground.chat.presentation import AnswerView, span_panel
-from playground.chat.welcome import welcome
+from playground.chat.welcome import examples
 from playground.models import Message, MessageState, Role, Thread
 
+HISTORY = 50
 CONTINUABLE = (MessageState.STOPPED, MessageState.INTERRUPTED, MessageState.FAILED, MessageState.COMPLETE)
 
 
@@ -38,13 +40,7 @@ def own_answer(request: HttpRequest, pk: UUID) -> Message:
 def home(request: HttpRequest) -> HttpResponse:
     """A new chat, with prompts that work on the models at hand."""
     menu = model_menu(request.GET.get("model", ""))
-    context = {
-        "menu": menu,
-        "welcome": welcome(),
-        "history": own_threads(request)[:50],
-        "form": MessageForm(),
-    }
-    return render(request, "playground/chat.html", context)
+    return chat_page(request, menu=menu, examples=examples())
 
 
 @require_GET
@@ -52,13 +48,11 @@ def thread_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     thread = get_object_or_404(own_threads(request), pk=pk)
     turns = [AnswerView.of(message) for message in thread.messages.select_related("checkpoint")]
     last = next((turn.message.checkpoint for turn in reversed(turns) if turn.message.checkpoint), None)
-    context = {
-        "thread": thread,
-        "turns": turns,
-        "menu": model_menu(last.name if last else ""),
-        "history": own_threads(request)[:50],
-        "form": MessageForm(),
-    }
+    return chat_page(request, menu=model_menu(last.name if last else ""), thread=thread, turns=turns)
+
+
+def chat_page(request: HttpRequest, **context: Any) -> HttpResponse:
+    context |= {"section": "chat", "history": own_threads(request)[:HISTORY], "notice": engine_notice()}
     return render(request, "playground/chat.html", context)
 
 

@@ -11,8 +11,6 @@ from playground.models import Message, MessageState
 from tracing.core.relevance import best_tier
 from tracing.marks import marked_parts
 
-TIERS = ("low", "medium", "high")
-
 
 @dataclass(frozen=True)
 class Segment:
@@ -157,8 +155,8 @@ def span_panel(raw_text: str, trace: dict[str, Any], start: int, end: int) -> Sp
         return None
     spans = [trace["spans"][index] for index in segment.spans]
     longest = max(spans, key=lambda span: span["token_end"] - span["token_start"])
-    wanted = dict.fromkeys(index for span in spans for index in span["documents"])
-    documents = sorted((trace["documents"][index] for index in wanted), key=relevance_rank)
+    wanted = sorted({index for span in spans for index in span["documents"]})  # the most relevant first
+    documents = [trace["documents"][index] for index in wanted]
     return SpanPanel(
         text=raw_text[segment.start : segment.end],
         documents=[
@@ -169,8 +167,3 @@ def span_panel(raw_text: str, trace: dict[str, Any], start: int, end: int) -> Sp
         stages=longest["stages"],
         highlight=",".join(map(str, trace["token_ids"][longest["token_start"] : longest["token_end"]])),
     )
-
-
-def relevance_rank(document: dict[str, Any]) -> int:
-    tier = document.get("relevance", "")
-    return -TIERS.index(tier) if tier in TIERS else 1
