@@ -1,0 +1,218 @@
+"""One answer of one checkpoint, from a conversation to its last token. The chat page and /v1 both use it.
+
+Prompts go to the engine as token ids, made from the checkpoint's own template and tokenizer: the engine may have
+been started with another checkpoint's, and a client must never choose a template.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from playground.core.decoding import Decoded, StopFinder, TokenDecoder
+from playground.core.engine_client import EngineClient, GenerationRequest, Sampled
+from playground.core.errors import EngineDied, EngineUnavailable, GenerationError
+from playground.core.prompt import ChatFormat, Message, Prompt, chat_format
+from playground.core.sampling import SamplingParameters
+from playground.engines import WAIT_S, LeasedEngine, acquire, held
+from training.models import Checkpoint
+
+__all__ = [
+    "EngineDied",
+    "EngineUnavailable",
+    "Event",
+    "Finished",
+    "GenerationError",
+    "Piece",
+    "SamplingParameters",
+    "Started",
+    "Usage",
+    "Waiting",
+    "stream_completion",
+]
+
+TRIES = 3
+TRY_AGAIN_S = 1.0
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """No engine is at work yet; `reason` says what is being waited for, to be shown as it is."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Started:
+    """The engine has begun. `prompt_token_ids` are what it was given."""
+
+    prompt_token_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The next tokens of the answer and the text that they decode to, thinking and its tags included.
+
+    The pieces' texts together are the decoding of their ids together. Only a stop text may cut the last one
+    shorter.
+    """
+
+    token_ids: tuple[int, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens read and tokens sampled, the end token included."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The answer is complete ("stop"), or as long as it may be ("length")."""
+
+    finish_reason: str
+    usage: Usage
+
+
+Event = Waiting | Started | Piece | Finished
+
+
+async def stream_completion(
+    checkpoint: Checkpoint,
+    messages: Sequence[Message],
+    parameters: SamplingParameters,
+    *,
+    continue_raw_text: str | None = None,
+    continue_token_ids: Sequence[int] | None = None,
+    timeout_s: float = WAIT_S,
+) -> AsyncIterator[Event]:
+    """The events of one answer: Waiting as often as need be, Started, Pieces, Finished.
+
+    `messages` have a role and a content each, oldest first. To go on with an answer that broke off, give its
+    token ids (exact), or its raw text. Closing the iterator ends the engine's work: wrap it in
+    `contextlib.aclosing`. Raises a GenerationError: PromptTooLong, EngineUnavailable, or EngineDied after any
+    number of pieces, which stay valid. An engine that dies before the first piece is tried again.
+    """
+    job = await asyncio.to_thread(
+        prepare, checkpoint, messages, parameters, continue_raw_text, continue_token_ids
+    )
+    for tries_left in reversed(range(TRIES)):
+        begun = False
+        try:
+            async with aclosing(attempt(job, timeout_s)) as events:
+                async for event in events:
+                    begun = begun or isinstance(event, Piece)
+                    yield event
+                return
+        except EngineDied:
+            if begun or not tries_left:
+                raise
+        yield Waiting(f"the engine of {checkpoint.name} broke off before its first word; asking again")
+        await asyncio.sleep(TRY_AGAIN_S)
+
+
+@dataclass(frozen=True)
+class Job:
+    """An answer to be generated, prepared once for all tries."""
+
+    checkpoint: Checkpoint
+    chat: ChatFormat
+    prompt: Prompt
+    request: GenerationRequest
+
+
+def prepare(
+    checkpoint: Checkpoint,
+    messages: Sequence[Message],
+    parameters: SamplingParameters,
+    raw_text: str | None,
+    token_ids: Sequence[int] | None,
+) -> Job:
+    """Off the event loop, because a tokenizer may have to be read."""
+    chat = chat_format(checkpoint.path, checkpoint.digest)
+    if token_ids is None and raw_text is not None:
+        token_ids = chat.tokenizer.encode(raw_text)[0]
+    prompt = chat.prompt(messages, continued=token_ids)
+    room = chat.room(prompt)
+    new_tokens = min(parameters.max_tokens or room, room)
+    return Job(
+        checkpoint, chat, prompt, GenerationRequest(prompt.token_ids, parameters, new_tokens, chat.end_ids)
+    )
+
+
+async def attempt(job: Job, timeout_s: float) -> AsyncIterator[Event]:
+    """One try, on one engine."""
+    engine = None
+    async with aclosing(acquire(job.checkpoint, timeout_s=timeout_s)) as steps:
+        async for step in steps:
+            if isinstance(step, LeasedEngine):
+                engine = step
+            else:
+                yield Waiting(step)
+    assert engine is not None
+    async with held(engine):
+        client = EngineClient(engine.address, engine.kind, job.checkpoint.path, job.chat.tokenizer)
+        async with aclosing(follow(job, client)) as events:
+            async for event in events:
+                yield event
+
+
+async def follow(job: Job, client: EngineClient) -> AsyncIterator[Event]:
+    """The engine's tokens as events, up to the end token, a stop text or the last token allowed."""
+    writer = Writer(job)
+    started = False
+    async with aclosing(client.sample(job.request)) as stream:
+        async for sampled in stream:
+            if not started:
+                started = True
+                for event in writer.begin():
+                    yield event
+            if piece := writer.add(sampled):
+                yield piece
+            if writer.stops.found:
+                break
+    if piece := writer.last():
+        yield piece
+    yield writer.finished()
+
+
+class Writer:
+    """Turns sampled tokens into pieces of the answer."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.decoder = TokenDecoder(job.chat.tokenizer)
+        self.stops = StopFinder(job.request.parameters.stop)
+        self.sampled = 0
+        self.finish_reason = ""
+
+    def begin(self) -> list[Event]:
+        prompt = self.job.prompt
+        given = prompt.token_ids[: len(prompt.token_ids) - len(prompt.begun)]
+        begun = self.job.chat.tokenizer.decode(prompt.begun)[0] if prompt.begun else ""
+        return [Started(given), *([Piece(prompt.begun, begun)] if begun else [])]
+
+    def add(self, sampled: Sampled) -> Piece | None:
+        self.sampled += len(sampled.token_ids)
+        ids = [i for i in sampled.token_ids if i not in self.job.request.end_ids]
+        pieces = self.stops.push([self.decoder.push([i]) for i in ids])
+        self.finish_reason = "stop" if self.stops.found else sampled.finish_reason or ""
+        return joined(pieces)
+
+    def last(self) -> Piece | None:
+        """What was held back until it was clear how it ends."""
+        if self.stops.found:
+            return None
+        return joined([*self.stops.push([self.decoder.finish()]), *self.stops.finish()])
+
+    def finished(self) -> Finished:
+        usage = Usage(len(self.job.prompt.token_ids), self.sampled)
+        return Finished("stop" if self.stops.found else self.finish_reason, usage)
+
+
+def joined(pieces: Sequence[Decoded]) -> Piece | None:
+    ids = tuple(i for piece in pieces for i in piece.token_ids)
+    return Piece(ids, "".join(piece.text for piece in pieces)) if ids else None

@@ -1,0 +1,143 @@
+"""Asks a running engine for tokens, one stream a request. Closing the stream ends the engine's work on it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import httpx
+
+from playground.core.engine_process import SERVED_NAME
+from playground.core.errors import EngineDied, EngineRefused
+from playground.core.sampling import SamplingParameters
+from tracing.core.tokenizer import TextTokenizer
+
+SILENCE_S = 300.0
+"""An engine that says nothing for so long in the middle of an answer is given up."""
+
+Clients = dict[str, httpx.AsyncClient]
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Clients] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """What to continue and how. `max_tokens` must fit the context; `end_ids` end the answer."""
+
+    prompt_ids: tuple[int, ...]
+    parameters: SamplingParameters
+    max_tokens: int
+    end_ids: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Tokens as the engine sends them, end token included; the last come with a reason: stop or length."""
+
+    token_ids: tuple[int, ...]
+    finish_reason: str | None
+
+
+@dataclass(frozen=True)
+class EngineClient:
+    """A running engine: `address` is unix:///path or http://127.0.0.1:port, `model` what it holds."""
+
+    address: str
+    kind: str
+    model: Path
+    tokenizer: TextTokenizer
+
+    async def sample(self, request: GenerationRequest) -> AsyncIterator[Sampled]:
+        """The tokens of one answer. EngineDied where it breaks off, EngineRefused where it says no."""
+        body = self._vllm_body(request) if self.kind == "vllm" else self._transformers_body(request)
+        finished = False
+        try:
+            async with client_of(self.address).stream("POST", "/v1/completions", json=body) as response:
+                if response.is_error:
+                    raise refusal(response.status_code, await response.aread())
+                async for line in response.aiter_lines():
+                    if sampled := self._sampled(line):
+                        finished = finished or sampled.finish_reason is not None
+                        yield sampled
+        except httpx.HTTPError as error:
+            raise EngineDied(f"The engine broke off ({type(error).__name__}).") from error
+        if not finished:
+            raise EngineDied("The engine broke off in the middle of its answer.")
+
+    def _sampled(self, line: str) -> Sampled | None:
+        if not line.startswith("data:") or line.endswith("[DONE]"):
+            return None
+        event = json.loads(line[5:])
+        if "error" in event:
+            raise EngineDied(f"The engine failed: {error_text(event)}")
+        if not event["choices"]:
+            return None
+        [choice] = event["choices"]
+        token_ids = choice.get("token_ids")
+        if self.kind != "vllm":
+            token_ids = self.tokenizer.encode(choice["text"])[0]
+        return Sampled(tuple(token_ids or ()), choice.get("finish_reason"))
+
+    def _vllm_body(self, request: GenerationRequest) -> dict[str, Any]:
+        """The end tokens are the checkpoint's own: the engine may have been started with another's."""
+        parameters = request.parameters
+        body = {
+            "model": SERVED_NAME,
+            "prompt": request.prompt_ids,
+            "stream": True,
+            "return_token_ids": True,
+            "max_tokens": request.max_tokens,
+            "temperature": parameters.temperature,
+            "top_p": parameters.top_p,
+            "stop_token_ids": sorted(request.end_ids),
+            "ignore_eos": bool(request.end_ids),
+        }
+        return body | ({"seed": parameters.seed} if parameters.seed is not None else {})
+
+    def _transformers_body(self, request: GenerationRequest) -> dict[str, Any]:
+        """It takes and gives text only: ids are those of each piece of text, which are the sampled ones where
+        a token comes alone, as it nearly always does."""
+        parameters = request.parameters
+        sampling = {"do_sample": parameters.temperature > 0, "top_p": parameters.top_p}
+        if parameters.temperature > 0:
+            sampling["temperature"] = parameters.temperature
+        ends = {"eos_token_id": sorted(request.end_ids)} if request.end_ids else {}
+        body = {
+            "model": str(self.model),
+            "prompt": self.tokenizer.decode(request.prompt_ids)[0],
+            "stream": True,
+            "max_tokens": request.max_tokens,
+            "generation_config": json.dumps({**sampling, **ends, "max_new_tokens": request.max_tokens}),
+        }
+        return body | ({"seed": abs(parameters.seed)} if parameters.seed is not None else {})
+
+
+def client_of(address: str) -> httpx.AsyncClient:
+    """This event loop's connections to an engine, kept open between answers."""
+    clients = _clients.setdefault(asyncio.get_running_loop(), {})
+    if address not in clients:
+        path = address.removeprefix("unix://") if address.startswith("unix://") else None
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
+        transport = httpx.AsyncHTTPTransport(uds=path, limits=limits, verify=False)
+        timeout = httpx.Timeout(10.0, read=SILENCE_S)
+        base = "http://engine" if path else address
+        clients[address] = httpx.AsyncClient(transport=transport, base_url=base, timeout=timeout)
+    return clients[address]
+
+
+def refusal(status: int, body: bytes) -> EngineRefused | EngineDied:
+    try:
+        message = error_text(json.loads(body))
+    except ValueError:
+        message = body[:200].decode(errors="replace")
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        return EngineDied(f"The engine failed: {message}")
+    return EngineRefused(f"The engine refused the request: {message}")
+
+
+def error_text(event: Any) -> str:
+    """The message in an error of either engine, whatever its form."""
+    error = event.get("error", event) if isinstance(event, dict) else event
+    return str(error.get("message", error) if isinstance(error, dict) else error)[:300]

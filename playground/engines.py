@@ -1,0 +1,192 @@
+"""Engines as the rest of the site sees them: leases on those that run, wants for those that should."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from playground.core import model_files
+from playground.core.errors import EngineStartError, EngineUnavailable
+from playground.database import in_database
+from playground.models import Deployment, Engine, EngineLease, EngineState
+from training.models import Checkpoint
+
+LEASE_S = 20.0
+HEARTBEAT_S = 20.0
+"""An engine whose supervisor has not been heard for so long is taken for dead."""
+POLL_S = 0.1
+ASK_AGAIN_S = 1.0
+WAIT_S = 180.0
+SUPERVISOR_GRACE_S = 20.0
+FAILURE_GRACE_S = 10.0
+
+OnWait = Callable[[str], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class LeasedEngine:
+    """An engine that keeps its weights until the lease is given back."""
+
+    lease: int
+    slot: int
+    address: str
+    kind: str
+
+
+@asynccontextmanager
+async def lease(
+    checkpoint: Checkpoint, *, on_wait: OnWait | None = None, timeout_s: float = WAIT_S
+) -> AsyncIterator[LeasedEngine]:
+    """An engine that holds the checkpoint, for as long as the block runs.
+
+    `on_wait` is told, each time it changes, what is being waited for. EngineUnavailable after `timeout_s`,
+    or as soon as it is certain that none will come.
+    """
+    engine = None
+    async for step in acquire(checkpoint, timeout_s=timeout_s):
+        if isinstance(step, LeasedEngine):
+            engine = step
+        elif on_wait is not None:
+            await on_wait(step)
+    assert engine is not None
+    async with held(engine):
+        yield engine
+
+
+async def acquire(checkpoint: Checkpoint, *, timeout_s: float = WAIT_S) -> AsyncIterator[str | LeasedEngine]:
+    """What is waited for, as often as it changes, and last the engine; give it to `held` at once."""
+    began, asked_at, told = time.monotonic(), float("-inf"), None
+    while (engine := await in_database(try_lease, checkpoint)) is None:
+        if time.monotonic() - asked_at >= ASK_AGAIN_S:
+            asked_at = time.monotonic()
+            await in_database(want, checkpoint)
+            reason = await in_database(what_is_missing, checkpoint, asked_at - began, timeout_s)
+            if reason != told:
+                yield (told := reason)
+        await asyncio.sleep(POLL_S)
+    yield engine
+
+
+@asynccontextmanager
+async def held(engine: LeasedEngine) -> AsyncIterator[None]:
+    """Keeps a lease alive, and gives it back at the end."""
+    renewal = asyncio.create_task(renew_until_cancelled(engine.lease))
+    try:
+        yield
+    finally:
+        renewal.cancel()
+        # Shielded, because whoever waits for the answer may be cancelled more than once.
+        await asyncio.shield(asyncio.ensure_future(in_database(give_back, engine.lease)))
+        with suppress(asyncio.CancelledError):
+            await renewal
+
+
+async def renew_until_cancelled(lease_id: int) -> None:
+    while True:
+        await asyncio.sleep(LEASE_S / 4)
+        await in_database(renew, lease_id)
+
+
+def usable(checkpoint: Checkpoint) -> Q:
+    heard = timezone.now() - timedelta(seconds=HEARTBEAT_S)
+    return Q(checkpoint=checkpoint, state=EngineState.READY, heartbeat_at__gte=heard)
+
+
+def try_lease(checkpoint: Checkpoint) -> LeasedEngine | None:
+    """A lease on the least used engine that holds the checkpoint, if one does.
+
+    The engine's row is locked (SQLite: the database), so that it is either leased or swapped, never both.
+    """
+    if not Engine.objects.filter(usable(checkpoint)).exists():  # without a lock, because it is asked often
+        return None
+    with transaction.atomic():
+        engines = list(Engine.objects.select_for_update().filter(usable(checkpoint)))
+        if not engines:
+            return None
+        engine = min(engines, key=lambda engine: living_leases(engine).count())
+        lease = EngineLease.objects.create(engine=engine, expires_at=lease_end())
+        Engine.objects.filter(pk=engine.pk).update(used_at=timezone.now())
+    return LeasedEngine(lease.pk, engine.slot, engine.address, engine.kind)
+
+
+def living_leases(engine: Engine) -> QuerySet[EngineLease]:
+    """Leases of generations that live; those of processes that died expire by themselves."""
+    return engine.leases.filter(expires_at__gt=timezone.now())
+
+
+def lease_end() -> datetime:
+    return timezone.now() + timedelta(seconds=LEASE_S)
+
+
+def renew(lease_id: int) -> None:
+    EngineLease.objects.filter(pk=lease_id).update(expires_at=lease_end())
+
+
+def give_back(lease_id: int) -> None:
+    Engine.objects.filter(leases__pk=lease_id).update(used_at=timezone.now())
+    EngineLease.objects.filter(pk=lease_id).delete()
+
+
+def want(checkpoint: Checkpoint) -> None:
+    """Ask for a checkpoint; asking again every second is what shows that somebody still waits."""
+    Deployment.objects.update_or_create(checkpoint=checkpoint, defaults={"wanted_at": timezone.now()})
+
+
+def what_is_missing(checkpoint: Checkpoint, waited_s: float, timeout_s: float) -> str:
+    """Why there is no engine yet, for whoever waits; EngineUnavailable where waiting has no point."""
+    try:
+        model_files.weights_shape(checkpoint.path)
+    except (EngineStartError, OSError) as error:
+        raise EngineUnavailable(f"{checkpoint.name} cannot be served: {error}") from error
+    heard = timezone.now() - timedelta(seconds=HEARTBEAT_S)
+    engines = list(Engine.objects.filter(heartbeat_at__gte=heard))
+    if not engines and waited_s >= SUPERVISOR_GRACE_S:
+        raise EngineUnavailable("No engines run on this machine. Start them with `manage.py engines`.")
+    mine = next((engine for engine in engines if engine.checkpoint_id == checkpoint.pk), None)
+    reason = waiting_reason(checkpoint, engines, mine)
+    if mine and mine.state == EngineState.FAILED and waited_s >= FAILURE_GRACE_S:
+        raise EngineUnavailable(f"{checkpoint.name} cannot be served: {mine.error}")
+    if waited_s >= timeout_s:
+        raise EngineUnavailable(
+            f"{checkpoint.name} was not ready after {waited_s:.0f} s: {reason}. Try again."
+        )
+    return reason
+
+
+def waiting_reason(checkpoint: Checkpoint, engines: list[Engine], mine: Engine | None) -> str:
+    if not engines:
+        return "waiting for the engines to start"
+    match mine.state if mine else None:
+        case EngineState.STARTING:
+            return f"starting an engine for {checkpoint.name}, which takes up to a minute"
+        case EngineState.FAILED:
+            return f"the engine of {checkpoint.name} failed and is started again"
+        case EngineState.LOADING | EngineState.READY:
+            return f"loading {checkpoint.name}"
+    if any(engine.state == EngineState.STARTING for engine in engines):
+        return f"{checkpoint.name} is loaded as soon as the engine has started"
+    return f"{checkpoint.name} is loaded as soon as an engine has finished its answers"
+
+
+def pin_heads() -> None:
+    """Pin the flow's newest finished think and instruct checkpoints; those that they replace are let go.
+
+    A head that a person unpinned stays unpinned.
+    """
+    finals = Checkpoint.objects.filter(final=True).order_by("-created_at", "-id")
+    heads = [finals.filter(thinking=True).first(), finals.filter(thinking=False, chat="chatml").first()]
+    heads = [head for head in heads if head]
+    known = set(Deployment.objects.filter(head=True).values_list("checkpoint", flat=True))
+    if known == {head.pk for head in heads}:
+        return
+    with transaction.atomic():
+        Deployment.objects.filter(head=True).exclude(checkpoint__in=heads).update(head=False, pinned=False)
+        for head in heads:
+            if head.pk not in known:
+                Deployment.objects.update_or_create(checkpoint=head, defaults={"head": True, "pinned": True})
