@@ -1,4 +1,4 @@
-"""What a newcomer sees first: prompts that work on the models at hand, and how far the flow is."""
+"""What a newcomer sees first: prompts that work on the models at hand."""
 
 from dataclasses import dataclass
 
@@ -15,13 +15,13 @@ class Example:
     why: str
 
 
-def welcome() -> list[Example]:
+def examples() -> list[Example]:
     """Prompts for the newest think and instruct checkpoints; for a base model before there are any."""
     checkpoints = list(Checkpoint.objects.order_by("-created_at", "-id"))
     heads = {("think" if head.thinking else "instruct"): head.name for head in newest_heads(checkpoints)}
-    examples = []
+    found = []
     if think := heads.get("think"):
-        examples += [
+        found += [
             Example("What is 47 + 38?", think, "It thinks in steps. See which lessons each step repeats."),
             Example(
                 "Tom has 52 apples and gives away 17. How many apples does Tom have?",
@@ -30,15 +30,15 @@ def welcome() -> list[Example]:
             ),
         ]
     if instruct := heads.get("instruct"):
-        examples.append(
+        found.append(
             Example(
                 "What does os.path.join do?",
                 instruct,
                 "An answer that leads to a line of the standard library.",
             )
         )
-    if not examples and checkpoints:
-        examples.append(
+    if not found and checkpoints:
+        found.append(
             Example("def __init__(self", checkpoints[0].name, "A base model goes on with your text.")
         )
-    return examples
+    return found
