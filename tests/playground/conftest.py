@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -164,16 +164,22 @@ async def api(web_server: str, api_key: str) -> AsyncIterator[httpx.AsyncClient]
 
 def running_answers(engine: Engine) -> int:
     """How many requests the engine is at work on, by its own count."""
-    transport = httpx.HTTPTransport(uds=engine.address.removeprefix("unix://"))
+    return metric(engine, "vllm:num_requests_running")
+
+
+def generated_tokens(engine: Engine) -> int:
+    """How many tokens the engine has sampled so far."""
+    return metric(engine, "vllm:generation_tokens_total")
+
+
+def metric(engine: Engine, name: str) -> int:
+    transport = httpx.HTTPTransport(uds=engine.address.removeprefix("unix://"), verify=False)
     with httpx.Client(transport=transport, base_url="http://engine") as client:
         lines = client.get("/metrics").text.splitlines()
-    counts = [
-        line for line in lines if line.startswith(("vllm:num_requests_running", "vllm:num_requests_waiting"))
-    ]
-    return sum(int(float(line.split()[-1])) for line in counts if "_by_reason" not in line)
+    return sum(int(float(line.split()[-1])) for line in lines if line.startswith(name))
 
 
-async def until(condition, timeout_s: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
     """Returns when the condition holds; fails after `timeout_s`."""
     for _ in range(round(timeout_s / 0.05)):
         if await asyncio.to_thread(condition):

@@ -3,22 +3,26 @@
 import asyncio
 import os
 import signal
+from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
 import torch
-from asgiref.sync import sync_to_async
 from transformers import AutoModelForCausalLM
 
 from playground.completions import (
     EngineDied,
+    Event,
     Finished,
     Piece,
     SamplingParameters,
     Started,
+    Usage,
     Waiting,
+    attempt,
+    prepare,
     stream_completion,
 )
 from playground.core.engine_client import client_of
@@ -29,7 +33,7 @@ from playground.database import in_database
 from playground.engines import lease
 from playground.models import Engine, EngineLease, EngineState
 from playground.supervisor import Supervisor
-from tests.playground.conftest import running_answers, until
+from tests.playground.conftest import generated_tokens, running_answers, until
 from tests.playground.tiny_model import CONTEXT_TOKENS
 from training.models import Checkpoint
 
@@ -46,11 +50,11 @@ async def events_of(
     return [event async for event in stream_completion(checkpoint, HELLO, parameters, **options)]
 
 
-def ids_of(events: list) -> list[int]:
+def ids_of(events: list[Event]) -> list[int]:
     return [i for event in events if isinstance(event, Piece) for i in event.token_ids]
 
 
-def text_of(events: list) -> str:
+def text_of(events: list[Event]) -> str:
     return "".join(event.text for event in events if isinstance(event, Piece))
 
 
@@ -116,3 +120,197 @@ async def test_log_probabilities_after_each_swap_are_the_checkpoints_own(
         expected = reference_log_probabilities(checkpoints[name].path, token_ids)
         assert served == pytest.approx(expected, abs=1e-3)
     assert engines.slots[0].process.pid == process
+
+
+async def test_a_checkpoint_that_is_not_loaded_says_so_and_is_loaded(
+    engines: Supervisor, checkpoints: Checkpoints
+) -> None:
+    events = await events_of(checkpoints["tiny-two"])
+    waits = [event.reason for event in events if isinstance(event, Waiting)]
+    assert any("tiny-two" in reason for reason in waits)
+    assert ids_of(events)
+
+
+async def test_the_same_seed_gives_the_same_answer(engines: Supervisor, checkpoints: Checkpoints) -> None:
+    first, again, other = [
+        ids_of(await events_of(checkpoints["tiny-one"], SamplingParameters(max_tokens=40, seed=seed)))
+        for seed in (7, 7, 8)
+    ]
+    assert first == again != other
+
+
+async def test_an_answer_goes_on_exactly_from_what_it_has(
+    engines: Supervisor, checkpoints: Checkpoints
+) -> None:
+    whole = ids_of(await events_of(checkpoints["tiny-one"]))
+    rest = await events_of(checkpoints["tiny-one"], continue_token_ids=whole[:9])
+    assert ids_of(rest)[: len(whole) - 9] == whole[9:]
+    text = ChatFormat(checkpoints["tiny-one"].path).tokenizer.decode(whole[:9])[0]
+    by_text = await events_of(checkpoints["tiny-one"], continue_raw_text=text)
+    assert isinstance(by_text[-1], Finished)
+
+
+async def test_an_answer_ends_before_a_stop_text_and_at_its_last_token(
+    engines: Supervisor, checkpoints: Checkpoints
+) -> None:
+    whole = await events_of(checkpoints["tiny-one"])
+    assert whole[-1].finish_reason == "length"
+    assert whole[-1].usage.completion_tokens == 24
+    stop = text_of(whole)[6:9]
+    stopped = await events_of(
+        checkpoints["tiny-one"], SamplingParameters(temperature=0, max_tokens=24, stop=(stop,))
+    )
+    assert text_of(stopped) == text_of(whole)[: text_of(whole).index(stop)]
+    assert stopped[-1].finish_reason == "stop"
+
+
+async def test_the_end_token_ends_the_answer_and_is_no_part_of_it(
+    engines: Supervisor, checkpoints: Checkpoints
+) -> None:
+    whole = ids_of(await events_of(checkpoints["tiny-one"]))
+    job = prepare(checkpoints["tiny-one"], HELLO, GREEDY, None, None)
+    job = replace(job, request=replace(job.request, end_ids=frozenset({whole[10]})))
+    events = [event async for event in attempt(job, timeout_s=60)]
+    length = whole.index(whole[10])
+    assert ids_of(events) == whole[:length]
+    assert events[-1] == Finished("stop", Usage(len(job.prompt.token_ids), length + 1))
+
+
+async def test_a_prompt_that_fills_the_context_is_refused(
+    engines: Supervisor, checkpoints: Checkpoints
+) -> None:
+    messages = [{"role": "user", "content": "x " * CONTEXT_TOKENS}]
+    with pytest.raises(PromptTooLong, match="1,024"):
+        [event async for event in stream_completion(checkpoints["tiny-one"], messages, GREEDY)]
+
+
+async def read_first_piece(stream: AsyncIterator[Event]) -> None:
+    async for event in stream:
+        if isinstance(event, Piece):
+            return
+
+
+async def test_closing_an_answer_frees_the_engine(engines: Supervisor, checkpoints: Checkpoints) -> None:
+    engine = await in_database(Engine.objects.get)
+    before = generated_tokens(engine)
+    async with aclosing(stream_completion(checkpoints["tiny-one"], HELLO, LONG)) as stream:
+        await read_first_piece(stream)
+        assert await in_database(EngineLease.objects.count) == 1
+    await until(lambda: running_answers(engine) == 0)
+    assert generated_tokens(engine) - before < LONG.max_tokens
+    assert await in_database(EngineLease.objects.count) == 0
+
+
+async def test_cancelling_the_reader_frees_the_engine(engines: Supervisor, checkpoints: Checkpoints) -> None:
+    engine = await in_database(Engine.objects.get)
+    before = generated_tokens(engine)
+    reader = asyncio.create_task(events_of(checkpoints["tiny-one"], LONG))
+    await until(lambda: running_answers(engine) == 1)
+    reader.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reader
+    await until(lambda: running_answers(engine) == 0)
+    assert generated_tokens(engine) - before < LONG.max_tokens
+    assert await in_database(EngineLease.objects.count) == 0
+
+
+async def test_weights_stay_while_a_lease_lives_then_the_one_who_waits_gets_the_engine(
+    engines: Supervisor, checkpoints: Checkpoints
+) -> None:
+    """The one engine answers as tiny-one throughout, although tiny-two is asked for in the middle."""
+    long = SamplingParameters(max_tokens=300, seed=5)
+    expected = ids_of(await events_of(checkpoints["tiny-one"], long))
+    first = asyncio.create_task(events_of(checkpoints["tiny-one"], long))
+    await until(lambda: EngineLease.objects.exists())
+    second = asyncio.create_task(events_of(checkpoints["tiny-two"]))
+    assert ids_of(await first) == expected
+    assert ids_of(await second) == greedy_reference(checkpoints["tiny-two"], 24)
+
+
+async def test_an_engine_that_is_wanted_elsewhere_takes_no_new_answers(
+    engines: Supervisor, checkpoints: Checkpoints
+) -> None:
+    """Otherwise chats that follow one another closely would keep everyone else out for good."""
+    async with lease(checkpoints["tiny-one"]):
+        waiting = asyncio.create_task(events_of(checkpoints["tiny-two"]))
+        draining = Engine.objects.filter(state=EngineState.DRAINING)
+        await until(lambda: draining.exists(), timeout_s=15)
+    assert ids_of(await waiting) == greedy_reference(checkpoints["tiny-two"], 24)
+
+
+async def test_many_answers_share_the_engine(engines: Supervisor, checkpoints: Checkpoints) -> None:
+    alone = ids_of(await events_of(checkpoints["tiny-one"]))
+    together = await asyncio.gather(*(events_of(checkpoints["tiny-one"]) for _ in range(8)))
+    assert all(ids_of(events) == alone for events in together)
+    assert await in_database(EngineLease.objects.count) == 0
+
+
+async def test_expired_leases_of_dead_processes_do_not_hold_an_engine(
+    engines: Supervisor, checkpoints: Checkpoints
+) -> None:
+    def abandon() -> None:
+        engine = Engine.objects.get()
+        EngineLease.objects.create(engine=engine, expires_at=engine.heartbeat_at)
+
+    await in_database(abandon)
+    assert ids_of(await events_of(checkpoints["tiny-two"]))
+
+
+async def test_a_checkpoint_without_files_is_unavailable_at_once(
+    engines: Supervisor, checkpoints: Checkpoints
+) -> None:
+    gone = await in_database(
+        Checkpoint.objects.create, name="gone", stage="x", step=1, steps=1, chat="chatml"
+    )
+    with pytest.raises(EngineUnavailable, match=r"gone cannot be served.*config\.json"):
+        async with lease(gone):
+            pass
+
+
+async def test_without_a_supervisor_nobody_waits_in_vain(
+    checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("playground.engines.SUPERVISOR_GRACE_S", 0.5)
+    told: list[str] = []
+
+    async def tell(reason: str) -> None:
+        told.append(reason)
+
+    with pytest.raises(EngineUnavailable, match=r"manage\.py engines"):
+        async with lease(checkpoints["tiny-one"], on_wait=tell):
+            pass
+    assert told == ["waiting for the engines to start"]
+
+
+async def test_an_engine_killed_in_mid_answer_is_reported_and_started_again(
+    engines: Supervisor, checkpoints: Checkpoints
+) -> None:
+    before = await in_database(Engine.objects.get)
+    received: list[Event] = []
+
+    async def read_and_kill() -> None:
+        async for event in stream_completion(checkpoints["tiny-one"], HELLO, LONG):
+            received.append(event)
+            if len(ids_of(received)) >= 20:
+                os.kill(before.pid, signal.SIGKILL)
+
+    with pytest.raises(EngineDied):
+        await read_and_kill()
+    kept = ids_of(received)
+    assert len(kept) >= 20
+    rest = await events_of(checkpoints["tiny-one"], LONG, continue_token_ids=kept)
+    assert ids_of(rest)
+    after = await in_database(Engine.objects.get)
+    assert after.pid != before.pid
+    assert after.restarts == before.restarts + 1
+
+
+async def test_another_architecture_takes_a_new_process(
+    engines: Supervisor, checkpoints: Checkpoints
+) -> None:
+    before = await in_database(Engine.objects.get)
+    events = await events_of(checkpoints["wide"])
+    assert ids_of(events) == greedy_reference(checkpoints["wide"], 24)
+    after = await in_database(Engine.objects.get)
+    assert after.pid != before.pid
+    assert after.restarts == before.restarts
