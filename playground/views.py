@@ -1,10 +1,12 @@
 """Pages of the playground: each view parses, calls one service, renders."""
 
 import asyncio
+import logging
 from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -22,6 +24,7 @@ from playground.chat.presentation import AnswerView, span_panel
 from playground.chat.welcome import examples
 from playground.models import Message, MessageState, Role, Thread
 
+logger = logging.getLogger(__name__)
 HISTORY = 50
 CONTINUABLE = (MessageState.STOPPED, MessageState.INTERRUPTED, MessageState.FAILED, MessageState.COMPLETE)
 
@@ -59,7 +62,11 @@ def chat_page(request: HttpRequest, **context: Any) -> HttpResponse:
 @require_POST
 async def send(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
     """Save a prompt, begin its answer, and show both."""
-    response, answer_id = await sync_to_async(save_prompt)(request, pk)
+    try:
+        response, answer_id = await sync_to_async(save_prompt)(request, pk)
+    except OperationalError as error:
+        logger.error("A prompt could not be saved: %s", error)
+        return refusal(request, unsaved(error), status=507)
     if answer_id:
         start_writing(answer_id)
     return response
@@ -84,9 +91,14 @@ def save_prompt(request: HttpRequest, pk: UUID | None) -> tuple[HttpResponse, UU
     return go_to(request, reverse("thread", args=[thread.pk])), answer.pk
 
 
-def refusal(request: HttpRequest, error: str) -> HttpResponse:
-    """What was wrong with a prompt, beside the box that still holds it."""
-    return render(request, "playground/_refusal.html", {"error": error}, status=422)
+def refusal(request: HttpRequest, error: str, status: int = 422) -> HttpResponse:
+    """Why a prompt was not taken, beside the box that still holds it."""
+    return render(request, "playground/_refusal.html", {"error": error}, status=status)
+
+
+def unsaved(error: OperationalError) -> str:
+    why = "The disk is full" if "full" in str(error) else "The database does not answer"
+    return f"{why}, so your message could not be saved. It is still in the box: send it again later."
 
 
 def go_to(request: HttpRequest, address: str) -> HttpResponse:

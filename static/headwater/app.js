@@ -75,7 +75,7 @@
   document.addEventListener("htmx:sendError", () => say("Headwater does not answer. Your text is still in the box; try again in a moment."));
   document.addEventListener("htmx:responseError", (event) => {
     const status = event.detail.xhr.status;
-    if (status === 422) return;
+    if (status === 422 || status === 507) return;
     say(status === 413 || status === 400 ? "That message is too large or malformed; nothing was sent." : `Something went wrong (${status}). Nothing was lost; try again.`);
   });
 
