@@ -7,22 +7,74 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import psutil
+import pytest
+import redis
 from django.conf import settings
+from django.core import serializers
+from django.db import connection
+from django.test import override_settings
 
+from tracing.models import Store
+from training.models import Checkpoint, Flow, Job, JobState, TrainedOn
+from training.runner import run_job
+from training.services import start_flow
+
+TINY = str(Path(__file__).with_name("tiny.toml"))
 WAIT_S = 240.0
+
+
+@pytest.fixture(scope="session")
+def trained_home(home: Path, redis_server: redis.Redis, django_db_setup: None, django_db_blocker: Any) -> str:
+    """A flow of every stage, trained once a session. Its files stay in HEADWATER_HOME; its rows are
+    handed out as JSON and taken out of the database again, so that tests which need none find none."""
+    with django_db_blocker.unblock():
+        train(start_flow(recipe=TINY))
+        models = (Store, Flow, Job, Checkpoint, TrainedOn)
+        rows = [row for model in models for row in model.objects.order_by("pk")]
+        written = serializers.serialize("json", rows)
+        for model in reversed(models):
+            model.objects.all().delete()
+    return written
+
+
+@pytest.fixture
+def trained_flow(trained_home: str, db: None) -> Flow:
+    """The trained flow, with its rows in this test's database."""
+    for row in serializers.deserialize("json", trained_home):
+        row.save()
+    return Flow.objects.get(name="tiny")
+
+
+def train(flow: Flow) -> None:
+    """Runs every stage of a flow in this process, in its real children. Fails with a stage's reason."""
+    with override_settings(TRAINING_THREADS=1):
+        while job := flow.jobs.filter(state=JobState.QUEUED).first():
+            run_job(job.pk)
+    for job in flow.jobs.all():
+        assert job.state == JobState.SUCCEEDED, f"{job} is {job.state}: {job.error}"
+
+
+def share_database() -> None:
+    """Lets other processes of this HEADWATER_HOME find the test database where they look for theirs."""
+    path = settings.HOME / "db.sqlite3"
+    if not path.exists():
+        path.symlink_to(connection.settings_dict["NAME"])
 
 
 @contextmanager
 def celery_worker(*, queues: str = "default,gpu", beat: bool = False) -> Iterator[subprocess.Popen[bytes]]:
-    """A Celery worker process on the test run's HEADWATER_HOME, database file and Redis; killed at the end."""
+    """A Celery worker process on the test run's HEADWATER_HOME, database and Redis; stopped at the end."""
     command = [sys.executable, "-m", "celery", "-A", "config", "worker", "--pool", "threads"]
     command += ["--concurrency", "4", "--queues", queues, "--without-mingle", "--without-gossip"]
     command += ["--hostname", f"test{time.monotonic_ns()}@%h", *(["--beat"] if beat else [])]
+    share_database()
     log = settings.HOME / "logs" / "worker.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    environ = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environ = {**os.environ, "HEADWATER_THREADS": "1"}
     with log.open("ab") as output:
         worker = subprocess.Popen(
             command, cwd=settings.BASE_DIR, env=environ, stdout=output, stderr=output, start_new_session=True

@@ -52,7 +52,7 @@ class Job(models.Model):
     config = models.JSONField(
         default=dict, help_text="The stage's settings, as the recipe had them at the start."
     )
-    after = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="followers")
+    after = models.ForeignKey("self", null=True, on_delete=models.RESTRICT, related_name="followers")
     state = models.CharField(max_length=20, choices=JobState.choices, default=JobState.WAITING)
     phase = models.CharField(max_length=100, blank=True)
     done = models.BigIntegerField(default=0)
