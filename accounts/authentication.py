@@ -1,0 +1,110 @@
+"""Who asks, and whether they may: a program with an API key, or a person who is signed in.
+
+`/v1` calls `caller_of` itself; Django REST framework's views use the classes below it.
+"""
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest
+from rest_framework.authentication import BaseAuthentication, CSRFCheck
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from accounts.models import ApiKey, Scope, User
+from accounts.services import KeyRefused, find_key
+
+STAFF_SCOPES = {Scope.TRAIN, Scope.ADMIN}
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+HOW_TO = "Send an API key in the header: Authorization: Bearer KEY."
+
+
+class NotAuthenticated(Exception):  # noqa: N818
+    """Nobody whom we know: a 401."""
+
+
+class NotAllowed(Exception):  # noqa: N818
+    """Somebody whom we know, who may not do this: a 403."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A person, or a program that acts for them with one of their keys."""
+
+    user: User
+    key: ApiKey | None = None
+
+    def allows(self, scope: str) -> bool:
+        """A key does what its scopes say; a signed-in person what they could give a key."""
+        if self.key is not None:
+            return self.key.allows(scope)
+        return self.user.is_staff or scope not in STAFF_SCOPES
+
+    def require(self, scope: str) -> None:
+        if not self.allows(scope):
+            who = "This API key" if self.key else "Your account"
+            raise NotAllowed(f"{who} may not do this: it needs the scope {str(scope)!r}.")
+
+
+def caller_of(request: HttpRequest) -> Caller:
+    """Who sent the request. NotAuthenticated, or NotAllowed where a browser's form was forged.
+
+    An Authorization header counts alone: one with a bad key is refused even in a signed-in browser.
+    """
+    if header := request.headers.get("Authorization"):
+        return key_caller(header)
+    if not request.user.is_authenticated:
+        raise NotAuthenticated(f"You are not signed in. {HOW_TO}")
+    if request.method not in SAFE_METHODS:
+        check_csrf(request)
+    return Caller(request.user)
+
+
+def key_caller(header: str) -> Caller:
+    scheme, _, secret = header.partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise NotAuthenticated(f"The Authorization header cannot be read. {HOW_TO}")
+    try:
+        key = find_key(secret.strip())
+    except KeyRefused as error:
+        raise NotAuthenticated(str(error)) from error
+    return Caller(key.user, key)
+
+
+def check_csrf(request: HttpRequest) -> None:
+    """As Django does it for forms; the views themselves are exempt, because keys need no token."""
+    check = CSRFCheck(lambda _: None)
+    check.process_request(request)
+    if reason := check.process_view(request, None, (), {}):
+        raise NotAllowed(f"{reason} Send the page's CSRF token in the header X-CSRFToken, or use an API key.")
+
+
+class KeyOrSession(BaseAuthentication):
+    """For REST framework: `request.user` is the person, `request.auth` the Caller."""
+
+    def authenticate(self, request: Request) -> tuple[User, Caller] | None:
+        try:
+            caller = caller_of(request._request)
+        except NotAuthenticated as error:
+            if "Authorization" in request.headers:
+                raise AuthenticationFailed(str(error)) from error
+            return None
+        except NotAllowed as error:
+            raise PermissionDenied(str(error)) from error
+        return caller.user, caller
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="headwater"'
+
+
+def needs_scope(scope: str) -> type[BasePermission]:
+    """A permission class for REST framework's views: `permission_classes = [needs_scope(Scope.TRACE)]`."""
+
+    class NeedsScope(BasePermission):
+        message = f"This needs the scope {str(scope)!r}."
+
+        def has_permission(self, request: Request, view: APIView) -> bool:
+            return isinstance(request.auth, Caller) and request.auth.allows(scope)
+
+    return NeedsScope
