@@ -57,4 +57,5 @@ def named_scores(scores: dict[str, float]) -> list[tuple[str, str]]:
 @require_GET
 def banner(request: HttpRequest) -> HttpResponse:
     """One line above the chat while a flow is at work."""
-    return render(request, "training/_flow_banner.html", {"overview": newest_overview(), "fresh": True})
+    context = {"overview": newest_overview(), "fresh": True, "watching": "watching" in request.GET}
+    return render(request, "training/_flow_banner.html", context)
