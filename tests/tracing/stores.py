@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from tracing.core.blocks import digest_file, encode_checksums
+from tracing.core.layout import BLOCKS, DATA_FILES, MANIFEST
+from tracing.core.manifest import sha256
 from tracing.core.store import TokenStore
 from tracing.core.tokenizer import TextTokenizer
 from tracing.core.writer import StoreWriter
@@ -72,3 +76,20 @@ def stores_of(*collections: Documents, dtype: str = "u16", **options: Any) -> It
         for store in stores:
             stack.enter_context(store)
         yield stores
+
+
+def resign(path: Path, *, checksums: bool = True, **changes: Any) -> None:
+    """Give the store at `path` the digests, and unless told otherwise the checksums, of what its files hold."""
+    fields = json.loads((path / MANIFEST).read_text())
+    for number in range(sum(name.startswith("tokenized.") for name in fields["files"])):
+        found = {stem: digest_file(path / f"{stem}.{number}") for stem in DATA_FILES}
+        if checksums:
+            (path / f"{BLOCKS}.{number}").write_bytes(
+                encode_checksums({stem: sums for stem, (_, sums) in found.items()})
+            )
+    for name, entry in fields["files"].items():
+        entry["size"], entry["digest"] = (path / name).stat().st_size, digest_file(path / name)[0]
+    fields |= changes
+    del fields["digest"]
+    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    (path / MANIFEST).write_text(json.dumps({**fields, "digest": sha256(canonical.encode())}))

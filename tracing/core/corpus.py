@@ -59,9 +59,11 @@ class Corpus:
         """Around every use of the methods below: no result leaves unless all that was read is sound."""
         for _, _, shard in self.shards:
             shard.check_unchanged()
-        yield
-        for _, _, shard in self.shards:
-            shard.check_touched()
+        try:
+            yield
+        finally:  # whatever went wrong inside, damage would be the reason for it
+            for _, _, shard in self.shards:
+                shard.check_touched()
 
     def longest_matches(self, query: Query, cancelled: Cancel | None = None) -> Longs:
         """m(i): length of the longest prefix of query[i:] inside one document; shape [tokens]."""

@@ -205,7 +205,9 @@ def locate(
         _touch(offset_state, low * 8)
         start = np.int64(offsets[low]) + width
         stop = np.int64(offsets[high]) if high < offsets.size else data.size
-        if not width <= start <= position < stop <= data.size or position % width or start % width:
+        if not width <= start <= position < stop <= data.size:
+            return DAMAGED
+        if position % width or start % width or stop % width:
             return DAMAGED
         found[n, 0], found[n, 1], found[n, 2], found[n, 3] = position, low, start, stop
     return OK

@@ -89,9 +89,12 @@ def read_manifest(directory: Path) -> Manifest:
     except OSError as error:
         raise StoreMissing(f"No token store at {directory}: {MANIFEST} cannot be read ({error}).") from error
     try:
-        manifest = _parse(json.loads(text))
+        fields = json.loads(text)
+        if not isinstance(fields, dict):
+            raise ValueError("it is no JSON object")
+        manifest = _parse(fields)
         _check_sizes(manifest)
-    except (ValueError, KeyError, TypeError, RecursionError, InputError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError) as error:
         raise StoreDamaged(f"{path} is damaged ({error}): restore or rebuild the store.") from error
     return manifest
 

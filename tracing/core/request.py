@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tracing.core.decoding import Offsets
@@ -12,7 +13,8 @@ from tracing.core.spans import SpanOptions
 from tracing.core.token_ids import as_token_ids
 from tracing.core.tokenizer import TextTokenizer
 
-TOKENS_MAX = 100_000
+TOKENS_MAX = 65_536
+"""The longest context of the models that we serve."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +44,23 @@ class TraceRequest(SpanOptions):
             raise InputError(f"max_documents is {self.max_documents!r}: give a whole number from 0 to 100.")
         if type(self.seed) is not int or self.seed < 0:
             raise InputError(f"seed is {self.seed!r}: give a whole number from 0.")
-        if (self.text is None) != (self.offsets is None) or len(self.offsets or ids) != ids.size:
-            raise InputError("text and offsets go together: give the characters of every token, or neither.")
+        if (self.text is None) != (self.offsets is None):
+            raise InputError("text and offsets go together: give both, or neither.")
+        if self.text is not None and self.offsets is not None:
+            _check_offsets(self.text, self.offsets, ids.size)
 
     @classmethod
     def of_text(cls, text: str, tokenizer: TextTokenizer, **options: Any) -> Self:
         """A request for a text that no model sampled: its ids are the tokenizer's."""
         ids, offsets = tokenizer.encode(text)
         return cls(token_ids=ids, text=text, offsets=offsets, **options)
+
+
+def _check_offsets(text: str, offsets: Offsets, tokens: int) -> None:
+    """InputError unless there are characters of `text` for every token, in order."""
+    bounds = np.array(offsets, dtype=np.int64).reshape(-1, 2)
+    sound = len(bounds) == tokens and (bounds >= 0).all() and (bounds <= len(text)).all()
+    if not sound or (bounds[:, 0] > bounds[:, 1]).any() or (np.diff(bounds, axis=0) < 0).any():
+        raise InputError(
+            f"offsets must give the characters of all {tokens} tokens, in order, inside the text."
+        )

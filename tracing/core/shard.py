@@ -14,16 +14,15 @@ from tracing.core.manifest import Manifest, sha256
 from tracing.core.mapped_file import MappedFile
 from tracing.core.unigrams import Unigrams
 
-CHECK_AT_OPEN_BYTES = 32 << 20
-
 
 class Shard:
     """The files of shard `number`; documents are numbered from 0 within it.
 
-    Files up to 32 MiB are checked whole when opened, larger ones block by block as they are read.
+    Files up to `check_at_open_bytes` are checked whole when opened, larger ones block by block as they
+    are read.
     """
 
-    def __init__(self, directory: Path, manifest: Manifest, number: int) -> None:
+    def __init__(self, directory: Path, manifest: Manifest, number: int, check_at_open_bytes: int) -> None:
         self.kind = manifest.token_type
         self.files: dict[str, MappedFile] = {}
         sizes = {stem: manifest.files[f"{stem}.{number}"].size_bytes for stem in DATA_FILES}
@@ -32,7 +31,7 @@ class Shard:
             for stem, size_bytes in sizes.items():
                 file = MappedFile(directory / f"{stem}.{number}", size_bytes, checksums[stem])
                 self.files[stem] = file
-                if size_bytes <= CHECK_AT_OPEN_BYTES:
+                if size_bytes <= check_at_open_bytes:
                     file.check_all()
         except BaseException:
             self.close()

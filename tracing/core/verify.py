@@ -66,8 +66,10 @@ def _check_digests(store: TokenStore, report: Progress) -> int:
             done += store.manifest.files[name].size_bytes
             report("digests", done / total)
         blocks = f"{BLOCKS}.{number}"
+        done += store.manifest.files[blocks].size_bytes
         right = sha256(encode_checksums(checksums)) == store.manifest.files[blocks].digest
         _require(right, store.path / blocks, "does not have the blocks' checksums")
+        report("digests", done / total)
     return total
 
 
