@@ -6,7 +6,8 @@ from typing import TextIO
 from playground.demo import words
 from playground.demo.snapshot import Snapshot
 from training.models import JobState
-from training.overview import FlowOverview, StageView
+from training.overview import FlowOverview
+from training.terminal import duration
 
 
 class Lines:
@@ -49,14 +50,6 @@ def facts_of(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
 def flow_facts(overview: FlowOverview) -> Iterator[tuple[str, str]]:
     for stage in overview.stages:
         if stage.state not in {JobState.WAITING, JobState.QUEUED}:
-            yield f"stage {stage.job.stage}", stage_fact(stage)
+            yield f"stage {stage.job.stage}", words.of_stage(stage)
     if overview.finished:
-        yield f"flow {overview.flow.name}", f"trained in {words.duration(overview.elapsed_s)}"
-
-
-def stage_fact(stage: StageView) -> str:
-    """The phase and its quarters, not every step; at the end the scores and the time."""
-    fact = words.of_stage(stage)
-    if stage.state == JobState.RUNNING:
-        return f"{fact}, {int(stage.share * 4) * 25} %"
-    return f"{fact} ({words.duration(stage.elapsed_s)})" if stage.elapsed_s else fact
+        yield f"flow {overview.flow.name}", f"trained in {duration(overview.elapsed_s)}"

@@ -4,23 +4,13 @@ from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from playground.demo import words
 from playground.demo.snapshot import Snapshot
-from training.models import JobState
-from training.overview import FlowOverview, StageView
-
-MARKS = {
-    JobState.WAITING: ("·", "dim"),
-    JobState.QUEUED: ("·", "dim"),
-    JobState.RUNNING: ("●", "cyan"),
-    JobState.SUCCEEDED: ("✓", "green"),
-    JobState.FAILED: ("✗", "red"),
-}
-BAR_WIDTH = 24
+from training.overview import FlowOverview
+from training.terminal import duration, flow_table
 
 
 class Screen:
@@ -29,7 +19,7 @@ class Screen:
     def __init__(self, console: Console, address: str, home: Path) -> None:
         self.address = address
         self.home = home
-        self.live = Live(console=console, refresh_per_second=2, transient=False)
+        self.live = Live(console=console, refresh_per_second=2)
 
     def __enter__(self) -> "Screen":
         self.live.start()
@@ -39,15 +29,17 @@ class Screen:
         self.live.stop()
 
     def show(self, snapshot: Snapshot) -> None:
-        parts = [self.headline(), Text(""), *flow_part(snapshot.overview), engines_part(snapshot)]
-        parts += [Text(f"  {notice}", style="yellow") for notice in snapshot.notices]
-        self.live.update(Group(*parts, self.footer()))
+        parts = [self.headline(), *flow_part(snapshot.overview), engines_part(snapshot), self.footer()]
+        notices = [Text(notice, "yellow") for notice in snapshot.notices]
+        self.live.update(Group(*parts, *notices))
 
     def say(self, line: str) -> None:
         self.live.console.print(line, highlight=False)
 
     def headline(self) -> Text:
-        return Text.assemble(("Headwater  ", "bold"), (self.address, f"link {self.address} cyan underline"))
+        return Text.assemble(
+            ("Headwater  ", "bold"), (self.address, f"link {self.address} cyan underline"), "\n"
+        )
 
     def footer(self) -> Text:
         return Text(
@@ -57,30 +49,17 @@ class Screen:
 
 def flow_part(overview: FlowOverview | None) -> list[RenderableType]:
     if overview is None:
-        return [Text("Preparing the flow …", "dim"), Text("")]
-    return [flow_title(overview), stages_table(overview.stages), Text("")]
+        return [Text("The flow is being prepared.\n", "dim")]
+    return [Text.assemble(("Flow  ", "bold"), flow_state(overview)), flow_table(overview), Text("")]
 
 
-def flow_title(overview: FlowOverview) -> Text:
+def flow_state(overview: FlowOverview) -> str:
     if overview.finished:
-        how = f"trained in {words.duration(overview.elapsed_s)}"
-    elif overview.failed:
-        how = "a stage failed; the flow page says why and can try again"
-    else:
-        how = ", ".join(filter(None, [f"{overview.share:.0%}", words.remaining(overview.eta_s)]))
-    return Text.assemble(("Flow  ", "bold"), f"{overview.flow.name}: {how}")
-
-
-def stages_table(stages: list[StageView]) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for stage in stages:
-        mark, style = MARKS[JobState(stage.state)]
-        elapsed = "" if stage.elapsed_s is None else words.duration(stage.elapsed_s)
-        bar = ProgressBar(total=1.0, completed=stage.share, width=BAR_WIDTH)
-        table.add_row(
-            Text(f"  {mark}", style), stage.job.stage, bar, elapsed, Text(words.of_stage(stage), style)
-        )
-    return table
+        return f"{overview.flow.name}: trained in {duration(overview.elapsed_s)}"
+    if overview.failed:
+        return f"{overview.flow.name}: a stage failed; the flow page says why and can try it again"
+    to_go = f", {duration(overview.eta_s)} to go" if overview.eta_s else ""
+    return f"{overview.flow.name}: {overview.share:.0%}{to_go}"
 
 
 def engines_part(snapshot: Snapshot) -> Table:
@@ -88,5 +67,5 @@ def engines_part(snapshot: Snapshot) -> Table:
     for engine in snapshot.engines:
         table.add_row(Text(f"Engine {engine.slot}", "bold"), words.of_engine(engine))
     if not snapshot.engines:
-        table.add_row(Text("Engines", "bold"), Text("none yet", "dim"))
+        table.add_row(Text("Engines", "bold"), Text("not started yet", "dim"))
     return table
