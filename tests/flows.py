@@ -96,12 +96,18 @@ def stop(worker: subprocess.Popen[bytes]) -> None:
 
 
 def children_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """The training processes that a worker has started."""
+    """The living training processes that a worker has started."""
     try:
-        children = psutil.Process(process.pid).children(recursive=True)
+        return [child for child in psutil.Process(process.pid).children(recursive=True) if is_training(child)]
     except psutil.NoSuchProcess:
         return []
-    return [child for child in children if "training.core.run" in " ".join(child.cmdline())]
+
+
+def is_training(process: psutil.Process) -> bool:
+    try:
+        return "training.core.run" in process.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
 
 
 def wait_until(condition: Callable[[], object], what: str, wait_s: float = WAIT_S) -> None:

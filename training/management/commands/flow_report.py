@@ -48,12 +48,13 @@ def find_flow(name: str | None) -> Flow:
 
 
 def table_of(rows: list[Row]) -> Table:
-    table = Table("stage", box=None)
-    for heading in ("checkpoint", "step", *SCORES, "CPU time"):
-        table.add_column(heading, overflow="fold")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("checkpoint", no_wrap=True)
+    for heading in ("step", *SCORES, "CPU time"):
+        table.add_column(heading)
     for row in rows:
         scores = [change(row.start.get(name), row.scores.get(name)) for name in SCORES]
-        table.add_row(row.stage, row.name, f"{row.step:,}", *scores, duration(row.cpu_s))
+        table.add_row(row.name, f"{row.step:,}", *scores, duration(row.cpu_s))
     return table
 
 
