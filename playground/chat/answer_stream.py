@@ -5,6 +5,7 @@ One writer at a time holds a claim that it renews; a claim that ran out means th
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,7 +14,9 @@ from weakref import WeakKeyDictionary
 
 from django.conf import settings
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
+logger = logging.getLogger(__name__)
 CLAIM_S = 10
 KEEP_S = 3600
 STOP_POLL_S = 0.1
@@ -59,7 +62,11 @@ class AnswerStream:
             await self.redis.set(self.claim, "1", ex=CLAIM_S)
 
     async def append(self, event: Event) -> None:
-        await self.redis.xadd(self.events, {"event": json.dumps(event)})
+        """Add an event. A Redis that cannot write (a full disk) costs the readers a piece, not the answer."""
+        try:
+            await self.redis.xadd(self.events, {"event": json.dumps(event)})
+        except RedisError as error:
+            logger.error("%s: an event was not taken: %s", self.events, error)
 
     async def expire(self) -> None:
         """Let the events go in an hour: the database has the answer by now."""

@@ -35,7 +35,8 @@ from training.traces import live_trace, trace_answer
 
 logger = logging.getLogger(__name__)
 SAVE_EVERY_S = 1.0
-SAVE_TRIES = 5
+SAVE_PATIENCE_S = 3600.0
+SAVE_AGAIN_S = 15.0
 _running: set[asyncio.Task[None]] = set()
 
 
@@ -227,9 +228,11 @@ async def save(draft: Draft, **fields: Any) -> bool:
 
 
 async def save_until_done(draft: Draft, ended: dict[str, Any]) -> bool:
-    """Save the ended answer. If that never works, its stream keeps the text for the next reader to save."""
-    for attempt in range(SAVE_TRIES):
-        if await save(draft, **ended):
-            return True
-        await asyncio.sleep(0.5 * 2**attempt)
-    return False
+    """Save the ended answer, trying for an hour: a full disk may be emptied. Its stream keeps the text too."""
+    deadline, pause_s = time.monotonic() + SAVE_PATIENCE_S, 0.5
+    while not await save(draft, **ended):
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(pause_s)
+        pause_s = min(2 * pause_s, SAVE_AGAIN_S)
+    return True
