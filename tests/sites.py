@@ -41,6 +41,8 @@ class DemoSite:
             k: v for k, v in os.environ.items() if k not in OWN_SETTINGS and not k.startswith("HEADWATER_")
         }
         self.environ = {**kept, "HEADWATER_HOME": str(self.home), "HEADWATER_ENGINE_SLOTS": "1", **extra}
+        # One thread: other tests share the cores, and two on shared cores are slower than one.
+        self.environ.setdefault("HEADWATER_THREADS", "1")
         self.output = self.home / "output.txt"
         self.process: subprocess.Popen[bytes] | None = None
 
