@@ -8,7 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from django.db import close_old_connections
+from asgiref.sync import SyncToAsync
+from django.db import close_old_connections, connections
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,3 +28,15 @@ async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwarg
             close_old_connections()
 
     return await asyncio.get_running_loop().run_in_executor(_threads, call)
+
+
+def release_request_thread() -> None:
+    """Let go of the thread and connection that Django keeps for the current request; for long streams.
+
+    Later synchronous work of the same request simply gets another.
+    """
+    context = SyncToAsync.thread_sensitive_context.get(None)
+    executor = SyncToAsync.context_to_thread_executor.pop(context, None) if context else None
+    if executor is not None:
+        executor.submit(connections.close_all)
+        executor.shutdown(wait=False)

@@ -1,10 +1,11 @@
 """Addresses of the playground."""
 
-from django.urls import path
+from django.urls import include, path
 
 from playground import views
 
 urlpatterns = [
+    path("v1/", include("playground.openai.urls")),
     path("", views.home, name="home"),
     path("chat/", views.send, name="new-thread"),
     path("chat/<uuid:pk>/", views.thread_page, name="thread"),

@@ -12,13 +12,17 @@ import uvicorn
 from django.conf import settings
 from django.db import connection
 
-from accounts.models import ApiKey, Scope, User
+from accounts.models import Scope, User
+from accounts.services import create_key
 from playground.core.engine_process import EngineConfig
 from playground.engines import want
 from playground.models import Engine, EngineState
 from playground.supervisor import TICK_S, Supervisor
+from tests.flows import trained_flow, trained_home
 from tests.playground.tiny_model import digest, write_checkpoint
 from training.models import Checkpoint
+
+__all__ = ["trained_flow", "trained_home"]
 
 NAMES = {"tiny-one": (1, 128), "tiny-two": (2, 128), "wide": (3, 256)}
 """Checkpoints: their seeds and widths. The first two fit one engine process, the third does not."""
@@ -128,15 +132,14 @@ def wait_until_ready(checkpoint: Checkpoint) -> Engine:
 
 
 @pytest.fixture
-def api_key(transactional_db: None) -> str:
+def ada(transactional_db: None) -> User:
+    return User.objects.create_user("ada", password="a long password")
+
+
+@pytest.fixture
+def api_key(ada: User) -> str:
     """A key that may chat and trace, as it is written in a program."""
-    user = User.objects.create_user("ada", password="a long password")
-    return make_key(user, [Scope.CHAT, Scope.TRACE])
-
-
-def make_key(user: User, scopes: list[str]) -> str:
-    _, key = ApiKey.objects.create_key(name="test", user=user, scopes=scopes)
-    return key
+    return create_key(user=ada, name="test", scopes=[Scope.CHAT, Scope.TRACE])[1]
 
 
 @pytest.fixture(scope="session")

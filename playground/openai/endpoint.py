@@ -1,0 +1,108 @@
+"""What every address of /v1 does alike: find out who asks, read the body, and answer errors in one form."""
+
+import json
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
+from pydantic import BaseModel, ValidationError
+
+from accounts.authentication import Caller, caller_of
+from playground.database import in_database
+from playground.openai.errors import SERVER, ApiError, api_error
+
+logger = logging.getLogger(__name__)
+
+Work = Callable[..., Awaitable[HttpResponseBase]]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def endpoint(
+    work: Work, *, method: str, scopes: tuple[str, ...]
+) -> Callable[..., Awaitable[HttpResponseBase]]:
+    """A view: `work(request, caller, **path)` for a caller who has one of the scopes."""
+
+    @csrf_exempt
+    async def view(request: HttpRequest, **path: Any) -> HttpResponseBase:
+        request_id = f"req_{secrets.token_hex(12)}"
+        try:
+            check_method(request, method)
+            caller = await in_database(caller_of, request)
+            check_scopes(caller, scopes)
+            response = await work(request, caller, **path)
+        except Exception as error:
+            response = error_response(error, request_id)
+        response["x-request-id"] = request_id
+        return response
+
+    return view
+
+
+def check_method(request: HttpRequest, method: str) -> None:
+    if request.method != method:
+        message = f"Not allowed to {request.method} on {request.path}: {method} it."
+        raise ApiError(405, message, code="method_not_allowed")
+
+
+def check_scopes(caller: Caller, scopes: tuple[str, ...]) -> None:
+    if not any(caller.allows(scope) for scope in scopes):
+        caller.require(scopes[0])
+
+
+def error_response(error: Exception, request_id: str) -> HttpResponse:
+    known = api_error(error)
+    if known is None:
+        logger.error("%s failed", request_id, exc_info=error)
+        known = ApiError(
+            500, f"Something broke in Headwater; its log has the details ({request_id}).", kind=SERVER
+        )
+    return known.response()
+
+
+def read_body(request: HttpRequest, model: type[Model]) -> Model:
+    """The request's JSON, checked; ApiError says what is wrong with it, and where."""
+    try:
+        return model.model_validate(read_json(request))
+    except ValidationError as error:
+        raise invalid(error) from error
+
+
+def read_json(request: HttpRequest) -> dict[str, Any]:
+    try:
+        body = json.loads(request.body, parse_constant=refuse_constant)
+    except RequestDataTooBig as error:
+        raise ApiError(413, "The request's body is too large.", code="request_too_large") from error
+    except (ValueError, RecursionError) as error:
+        raise ApiError(400, f"The request's body is no JSON: {error}.", code="invalid_json") from error
+    if not isinstance(body, dict):
+        raise ApiError(400, "The request's body must be a JSON object.", code="invalid_json")
+    return body
+
+
+def refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def invalid(error: ValidationError) -> ApiError:
+    """The first thing that is wrong, by its name in the body."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    param = ".".join(str(part) for part in first["loc"]) or None
+    if first["type"] == "extra_forbidden":
+        return ApiError(
+            400, f"Unrecognized request argument: {param}.", code="unknown_parameter", param=param
+        )
+    message = first["msg"].removeprefix("Value error, ")
+    return ApiError(400, f"{param}: {message}." if param else message, code="invalid_value", param=param)
+
+
+@csrf_exempt
+async def unknown_address(request: HttpRequest, **path: Any) -> HttpResponse:
+    message = f"Unknown request URL: {request.method} {request.path}."
+    response = ApiError(404, message, code="unknown_url").response()
+    response["x-request-id"] = f"req_{secrets.token_hex(12)}"
+    return response

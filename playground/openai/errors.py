@@ -1,0 +1,75 @@
+"""Errors as OpenAI's clients expect them: one envelope for all, with a status, a type and a code."""
+
+from typing import Any
+
+from django.http import JsonResponse
+
+from accounts.authentication import NotAllowed, NotAuthenticated
+from playground.core.errors import (
+    EngineUnavailable,
+    GenerationError,
+    ParameterError,
+    PromptError,
+    PromptTooLong,
+)
+from tracing.core.errors import InputError, TracingError
+
+INVALID = "invalid_request_error"
+SERVER = "server_error"
+
+
+class ApiError(Exception):
+    """What a client is told: an HTTP status and the fields of the envelope."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        kind: str = INVALID,
+        code: str | None = None,
+        param: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.kind, self.code, self.param = status, kind, code, param
+
+    def envelope(self) -> dict[str, Any]:
+        error = {"message": str(self), "type": self.kind, "param": self.param, "code": self.code}
+        return {"error": error}
+
+    def response(self) -> JsonResponse:
+        response = JsonResponse(self.envelope(), status=self.status)
+        if self.status == 401:
+            response["WWW-Authenticate"] = 'Bearer realm="headwater"'
+        return response
+
+
+def model_not_found(name: str) -> ApiError:
+    message = f"The model {name!r} does not exist. GET /v1/models lists those that do."
+    return ApiError(404, message, code="model_not_found", param="model")
+
+
+def api_error(error: Exception) -> ApiError | None:
+    """What a client is told of an error that was raised on purpose; None for a bug."""
+    match error:
+        case ApiError():
+            return error
+        case NotAuthenticated():
+            return ApiError(401, str(error), kind="authentication_error", code="invalid_api_key")
+        case NotAllowed():
+            return ApiError(403, str(error), kind="permission_error", code="insufficient_permissions")
+        case ParameterError(name=name):
+            return ApiError(400, str(error), param=name)
+        case PromptTooLong():
+            return ApiError(400, str(error), code="context_length_exceeded", param="messages")
+        case PromptError():
+            return ApiError(400, str(error), param="messages")
+        case InputError():
+            return ApiError(400, str(error))
+        case EngineUnavailable():
+            return ApiError(503, str(error), kind=SERVER, code="engine_unavailable")
+        case GenerationError():
+            return ApiError(502, str(error), kind=SERVER, code="engine_failed")
+        case TracingError():
+            return ApiError(503, str(error), kind=SERVER, code="trace_unavailable")
+    return None

@@ -1,0 +1,207 @@
+"""Whatever is wrong with a request to /v1, the answer is OpenAI's envelope with a fitting status."""
+
+from typing import Any
+
+import httpx
+import pytest
+from django.test import Client
+
+from accounts.models import Scope, User
+from accounts.services import create_key
+from playground.core.errors import EngineRefused, EngineUnavailable, PromptError
+from playground.database import in_database
+from playground.openai.errors import api_error
+from tests.playground.tiny_model import CONTEXT_TOKENS
+from tracing.core.errors import InputError, StoreDamaged
+from training.models import Checkpoint
+
+Checkpoints = dict[str, Checkpoint]
+ASK = {"model": "tiny-one", "messages": [{"role": "user", "content": "Hi"}]}
+
+
+def check_envelope(response: httpx.Response, status: int) -> dict[str, Any]:
+    assert response.status_code == status, response.text
+    assert response.headers["x-request-id"].startswith("req_")
+    error = response.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["message"]
+    return error
+
+
+async def test_models_lists_every_checkpoint_the_newest_first(
+    api: httpx.AsyncClient, checkpoints: Checkpoints
+) -> None:
+    listed = (await api.get("/models")).json()
+    assert listed["object"] == "list"
+    assert [model["id"] for model in listed["data"]] == ["tiny-one", "tiny-two", "wide"]
+    one = (await api.get("/models/tiny-one")).json()
+    assert one == listed["data"][0]
+    assert (one["object"], one["owned_by"], type(one["created"])) == ("model", "headwater", int)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/models/no-such", 404, "model_not_found"),
+        ("GET", "/models/a/b%00c", 404, "model_not_found"),
+        ("POST", "/models", 405, "method_not_allowed"),
+        ("GET", "/chat/completions", 405, "method_not_allowed"),
+        ("DELETE", "/traces", 405, "method_not_allowed"),
+        ("POST", "/embeddings", 404, "unknown_url"),
+        ("GET", "/", 404, "unknown_url"),
+        ("GET", "/models/", 404, "unknown_url"),
+        ("GET", "/../v1/nothing", 404, "unknown_url"),
+    ],
+)
+async def test_addresses_that_are_not_there(
+    api: httpx.AsyncClient, method: str, path: str, status: int, code: str
+) -> None:
+    assert check_envelope(await api.request(method, path), status)["code"] == code
+
+
+BAD_BODIES = {
+    "empty": b"",
+    "no JSON": b"{",
+    "binary": bytes(range(256)),
+    "no object": b"[1]",
+    "NaN": b'{"model": "tiny-one", "messages": [{"role": "user", "content": "a"}], "temperature": NaN}',
+    "deep": b"[" * 100_000,
+    "many digits": b'{"model": "tiny-one", "seed": ' + b"9" * 5000 + b"}",
+    "half a character": b'{"model": "tiny-one", "messages": [{"role": "user", "content": "\\ud800"}]}',
+}
+
+
+@pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES.keys())
+@pytest.mark.parametrize("path", ["/chat/completions", "/traces"])
+async def test_bodies_that_cannot_be_read(
+    api: httpx.AsyncClient, checkpoints: Checkpoints, path: str, body: bytes
+) -> None:
+    check_envelope(await api.post(path, content=body), 400)
+
+
+async def test_a_body_that_is_too_large(api: httpx.AsyncClient) -> None:
+    assert (
+        check_envelope(await api.post("/traces", content=b"x" * 3_000_000), 413)["code"]
+        == "request_too_large"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"temperature": 2.5}, "temperature"),
+        ({"temperature": 1e9}, "temperature"),
+        ({"temperature": -1}, "temperature"),
+        ({"temperature": "1"}, "temperature"),
+        ({"temperature": True}, "temperature"),
+        ({"top_p": 0}, "top_p"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": 10**30}, "max_tokens"),
+        ({"max_completion_tokens": 1.5}, "max_completion_tokens"),
+        ({"seed": 2**64}, "seed"),
+        ({"stop": ["a"] * 5}, "stop"),
+        ({"stop": ""}, "stop"),
+        ({"stop": 3}, "stop.str"),
+        ({"stream": "yes"}, "stream"),
+        ({"messages": []}, "messages"),
+        ({"messages": "Hi"}, "messages"),
+        ({"messages": [{"role": "king", "content": "Hi"}]}, "messages.0.role"),
+        ({"messages": [{"role": "user", "content": 1}]}, "messages.0.content.str"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, None),
+        ({"model": 5}, "model"),
+        ({"model": ""}, "model"),
+        ({"chat_template": "{{ 7 * 7 }}"}, "chat_template"),
+        ({"n": 2}, None),
+        ({"tools": [{"type": "function"}]}, None),
+        ({"logprobs": True}, None),
+        ({"frequency_penalty": 0.5}, None),
+    ],
+)
+async def test_arguments_that_cannot_be_used_are_named(
+    api: httpx.AsyncClient, checkpoints: Checkpoints, change: dict[str, Any], param: str | None
+) -> None:
+    error = check_envelope(await api.post("/chat/completions", json=ASK | change), 400)
+    assert error["type"] == "invalid_request_error"
+    if param is not None:
+        assert error["param"] == param
+
+
+async def test_a_model_that_does_not_exist(api: httpx.AsyncClient, checkpoints: Checkpoints) -> None:
+    for path, body in (("/chat/completions", ASK), ("/traces", {"text": "a"})):
+        error = check_envelope(await api.post(path, json=body | {"model": "gpt-9"}), 404)
+        assert (error["code"], error["param"]) == ("model_not_found", "model")
+
+
+async def test_a_conversation_longer_than_the_context(
+    api: httpx.AsyncClient, checkpoints: Checkpoints
+) -> None:
+    """A megabyte of it, streamed or not: refused before any engine is asked."""
+    content = "hello " * (2**20 // 6)
+    assert len(content) > CONTEXT_TOKENS
+    for stream in (True, False):
+        ask = ASK | {"messages": [{"role": "user", "content": content}], "stream": stream}
+        error = check_envelope(await api.post("/chat/completions", json=ask), 400)
+        assert error["code"] == "context_length_exceeded"
+
+
+async def test_without_a_key_nobody_gets_in(web_server: str, checkpoints: Checkpoints) -> None:
+    async with httpx.AsyncClient(base_url=f"{web_server}/v1") as stranger:
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic YTpi"}):
+            response = await stranger.post("/chat/completions", json=ASK, headers=headers)
+            assert check_envelope(response, 401)["code"] == "invalid_api_key"
+            assert response.headers["www-authenticate"].startswith("Bearer")
+            assert check_envelope(await stranger.get("/models", headers=headers), 401)
+
+
+@pytest.mark.parametrize(
+    ("scope", "allowed"),
+    [
+        (Scope.CHAT, {"/models", "/chat/completions"}),
+        (Scope.TRACE, {"/models", "/traces"}),
+        (Scope.TRAIN, set()),
+        (Scope.ADMIN, set()),
+    ],
+)
+async def test_a_key_does_what_its_scopes_say(
+    web_server: str, ada: User, scope: str, allowed: set[str]
+) -> None:
+    _, key = await in_database(create_key, user=ada, name="k", scopes=[scope])
+    headers = {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(base_url=f"{web_server}/v1", headers=headers) as client:
+        for path in ("/models", "/chat/completions", "/traces"):
+            response = await (client.get(path) if path == "/models" else client.post(path, json={}))
+            assert (response.status_code != 403) == (path in allowed), (path, response.text)
+            if path not in allowed:
+                assert check_envelope(response, 403)["type"] == "permission_error"
+
+
+async def test_a_signed_in_browser_is_let_in_and_needs_its_csrf_token(web_server: str, ada: User) -> None:
+    browser = Client()
+    await in_database(browser.force_login, ada)
+    token = "a" * 32
+    cookies = {"sessionid": browser.cookies["sessionid"].value, "csrftoken": token}
+    async with httpx.AsyncClient(base_url=f"{web_server}/v1", cookies=cookies) as client:
+        assert (await client.get("/models")).status_code == 200
+        check_envelope(await client.post("/chat/completions", json=ASK), 403)
+        response = await client.post("/chat/completions", json=ASK, headers={"X-CSRFToken": token})
+        assert check_envelope(response, 404)["code"] == "model_not_found"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (EngineUnavailable("none"), 503, "engine_unavailable"),
+        (EngineRefused("no"), 502, "engine_failed"),
+        (PromptError("no turn"), 400, None),
+        (InputError("density"), 400, None),
+        (StoreDamaged("block 3"), 503, "trace_unavailable"),
+    ],
+)
+def test_errors_of_the_cores_have_a_status(error: Exception, status: int, code: str | None) -> None:
+    known = api_error(error)
+    assert known is not None
+    assert (known.status, known.code, str(known)) == (status, code, str(error))
+
+
+def test_a_bug_has_none() -> None:
+    assert api_error(KeyError("x")) is None

@@ -1,0 +1,121 @@
+"""/v1/traces finds where text, ids and the caller's own answers come from, in the data of a trained flow."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from accounts.models import User
+from playground.database import in_database
+from playground.models import Message, Role, Thread
+from tracing.services import open_store
+from training.lineage import lineage_stores
+from training.models import Checkpoint, Flow
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+def instruct(transactional_db: None, trained_flow: Flow) -> Checkpoint:
+    return Checkpoint.objects.get(job__flow=trained_flow, stage="instruct-sft", final=True)
+
+
+@pytest.fixture
+def token_ids(instruct: Checkpoint) -> list[int]:
+    """A document that the checkpoint was trained on."""
+    return open_store(lineage_stores(instruct)[0]).token_ids(0).tolist()
+
+
+async def trace(api: httpx.AsyncClient, **body: Any) -> Json:
+    response = await api.post("/traces", json=body)
+    assert response.status_code == 200, response.text
+    return dict(response.json())
+
+
+async def test_token_ids_lead_to_their_document(
+    api: httpx.AsyncClient, instruct: Checkpoint, token_ids: list[int]
+) -> None:
+    found = await trace(api, model=instruct.name, token_ids=token_ids)
+    assert (found["object"], found["model"]) == ("trace", instruct.name)
+    assert found["token_ids"] == token_ids
+    assert found["spans"]
+    span = found["spans"][0]
+    assert found["text"][span["start"] : span["end"]] == span["text"]
+    assert any(document["seen"]["times"] for document in found["documents"])
+
+
+async def test_text_may_be_traced_raw(
+    api: httpx.AsyncClient, instruct: Checkpoint, token_ids: list[int]
+) -> None:
+    text = (await trace(api, model=instruct.name, token_ids=token_ids))["text"]
+    raw = await trace(api, model=instruct.name, text=text, raw=True)
+    assert raw["spans"]
+    assert all(span["count"] >= 1 for span in raw["spans"])
+
+
+async def test_options_are_obeyed(api: httpx.AsyncClient, instruct: Checkpoint, token_ids: list[int]) -> None:
+    options = {"min_tokens": 2, "density": 1.0, "max_documents": 1, "stages": ["pretrain"]}
+    found = await trace(api, model=instruct.name, token_ids=token_ids, **options)
+    assert {document["stage"] for document in found["documents"]} == {"pretrain"}
+    assert all(len(span["documents"]) <= 1 for span in found["spans"])
+
+
+def write_answer(owner: User | None, checkpoint: Checkpoint, token_ids: list[int]) -> Message:
+    thread = Thread.objects.create(owner=owner, title="Chat")
+    Message.objects.create(thread=thread, position=0, role=Role.USER, raw_text="What is it?")
+    return Message.objects.create(
+        thread=thread, position=1, role=Role.ASSISTANT, token_ids=token_ids, checkpoint=checkpoint
+    )
+
+
+async def test_the_callers_own_answer_is_traced_to_the_model_that_wrote_it(
+    api: httpx.AsyncClient, instruct: Checkpoint, token_ids: list[int], ada: User
+) -> None:
+    message = await in_database(write_answer, ada, instruct, token_ids)
+    found = await trace(api, message=str(message.pk))
+    assert (found["model"], found["token_ids"]) == (instruct.name, token_ids)
+
+
+async def test_someone_elses_answer_does_not_exist(
+    api: httpx.AsyncClient, instruct: Checkpoint, token_ids: list[int]
+) -> None:
+    eve = await in_database(User.objects.create_user, "eve", password="another long one")
+    for owner in (eve, None):
+        message = await in_database(write_answer, owner, instruct, token_ids)
+        response = await api.post("/traces", json={"message": str(message.pk)})
+        assert response.status_code == 404
+        assert response.json()["error"]["code"] == "message_not_found"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"text": None},
+        {"text": "a", "token_ids": [1]},
+        {"text": ""},
+        {"text": None, "token_ids": []},
+        {"text": None, "token_ids": [-1]},
+        {"text": None, "token_ids": [10**6]},
+        {"text": None, "token_ids": [2**70]},
+        {"text": None, "token_ids": ["1"]},
+        {"text": None, "token_ids": [1] * 70_000},
+        {"text": None, "message": "17"},
+        {"text": 5},
+        {"min_tokens": 0},
+        {"min_tokens": 10**20},
+        {"density": 1.5},
+        {"density": "high"},
+        {"max_documents": -1},
+        {"max_documents": 10**9},
+        {"stages": "pretrain"},
+        {"stages": ["x"] * 17},
+        {"raw": 1},
+        {"index": "/etc"},
+    ],
+)
+async def test_what_cannot_be_traced_is_refused(
+    api: httpx.AsyncClient, instruct: Checkpoint, change: dict[str, Any]
+) -> None:
+    response = await api.post("/traces", json={"model": instruct.name, "text": "hello", **change})
+    assert response.status_code == 400, response.text
+    assert response.json()["error"]["type"] == "invalid_request_error"
