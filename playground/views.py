@@ -157,9 +157,9 @@ async def go_on(request: HttpRequest, pk: UUID) -> HttpResponse:
 async def span_documents(request: HttpRequest, pk: UUID, start: int, end: int) -> HttpResponse:
     """The training documents that contain the lit words between two characters of an answer."""
     answer = await sync_to_async(own_answer)(request, pk)
-    text, trace = await traced_so_far(answer)
-    panel = span_panel(text, trace, start, end) if "spans" in trace else None
-    if panel is None:
+    trace = await traced_so_far(answer)
+    found = span_panel(trace, start, end) if "spans" in trace else []
+    if not found:
         raise Http404(f"Nothing between characters {start} and {end} of this answer is lit.")
     template = "playground/_documents.html" if request.htmx else "playground/documents.html"
-    return await sync_to_async(render)(request, template, {"panel": panel, "answer": answer})
+    return await sync_to_async(render)(request, template, {"found": found, "answer": answer})

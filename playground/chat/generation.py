@@ -228,7 +228,7 @@ async def save(draft: Draft, **fields: Any) -> bool:
 
 
 async def save_until_done(draft: Draft, ended: dict[str, Any]) -> bool:
-    """Save the ended answer, trying for an hour: a full disk may be emptied. Its stream keeps the text too."""
+    """Save the ended answer, trying for an hour: a full disk may be emptied. Its stream has the text too."""
     deadline, pause_s = time.monotonic() + SAVE_PATIENCE_S, 0.5
     while not await save(draft, **ended):
         if time.monotonic() > deadline:

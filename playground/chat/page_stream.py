@@ -161,12 +161,12 @@ async def settle(message_id: object) -> None:
         logger.error("Interrupted answer %s could not be saved yet: %s", message.pk, error)
 
 
-async def traced_so_far(message: Message) -> tuple[str, dict[str, Any]]:
-    """An answer's text and trace; of what is there already, while it is still being written."""
+async def traced_so_far(message: Message) -> dict[str, Any]:
+    """An answer's trace; of what is there already, while it is still being written."""
     if message.state != MessageState.WRITING or message.checkpoint is None:
-        return message.raw_text, message.trace or {}
+        return message.trace or {}
     state = AnswerState()
     for _, event in await AnswerStream(message.pk).read():
         state.fold(event)
     _, prompt = await in_database(conversation, message)
-    return state.text, await in_database(trace_answer, message.checkpoint, state.token_ids, prompt)
+    return await in_database(trace_answer, message.checkpoint, state.token_ids, prompt)

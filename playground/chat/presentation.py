@@ -135,35 +135,45 @@ class AnswerView:
 
 
 @dataclass(frozen=True)
-class SpanPanel:
-    """What the panel beside an answer shows for one lit segment."""
+class FoundSpan:
+    """One verbatim run of words: how often it stands in each stage's data, and documents that hold it."""
 
     text: str
-    documents: list[dict[str, Any]]
     count: int
     stages: dict[str, int]
+    documents: list[dict[str, Any]]
     highlight: str
 
 
-def span_panel(raw_text: str, trace: dict[str, Any], start: int, end: int) -> SpanPanel | None:
-    """The panel of the segment that shares most of characters [start, end); None if none shares any."""
+def span_panel(trace: dict[str, Any], start: int, end: int) -> list[FoundSpan]:
+    """The spans of the segment that shares most of characters [start, end), longest first; none if none does.
+
+    A document that holds several of them is listed under the longest.
+    """
     shared = {
         segment: min(end, segment.end) - max(start, segment.start) for segment in segments(trace["spans"])
     }
     segment = max(shared, key=lambda candidate: shared[candidate], default=None)
     if segment is None or shared[segment] <= 0:
-        return None
-    spans = [trace["spans"][index] for index in segment.spans]
-    longest = max(spans, key=lambda span: span["token_end"] - span["token_start"])
-    wanted = sorted({index for span in spans for index in span["documents"]})  # the most relevant first
-    documents = [trace["documents"][index] for index in wanted]
-    return SpanPanel(
-        text=raw_text[segment.start : segment.end],
+        return []
+    spans = sorted((trace["spans"][number] for number in segment.spans), key=lambda span: -len(span["text"]))
+    listed: set[int] = set()
+    found = []
+    for span in spans:
+        found.append(found_span(trace, span, listed))
+        listed.update(span["documents"])
+    return found
+
+
+def found_span(trace: dict[str, Any], span: dict[str, Any], listed: set[int]) -> FoundSpan:
+    documents = [trace["documents"][number] for number in span["documents"] if number not in listed]
+    return FoundSpan(
+        text=span["text"],
+        count=span["count"],
+        stages=span["stages"],
         documents=[
             document | {"parts": marked_parts(document["snippet"], document["matches"])}
             for document in documents
         ],
-        count=longest["count"],
-        stages=longest["stages"],
-        highlight=",".join(map(str, trace["token_ids"][longest["token_start"] : longest["token_end"]])),
+        highlight=",".join(map(str, trace["token_ids"][span["token_start"] : span["token_end"]])),
     )

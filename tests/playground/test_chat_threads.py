@@ -125,14 +125,9 @@ def signed_in() -> Client:
 
 
 def span(start: int, end: int, tier: str = "low") -> dict[str, object]:
-    return {
-        "start": start,
-        "end": end,
-        "relevance": tier,
-        "documents": [],
-        "token_start": start,
-        "token_end": end,
-    }
+    places = {"start": start, "end": end, "token_start": start, "token_end": end}
+    found = {"text": "x" * (end - start), "count": 1, "stages": {"pretrain": 1}, "documents": []}
+    return places | found | {"relevance": tier}
 
 
 def test_overlapping_spans_are_shown_as_one_with_the_best_tier() -> None:
@@ -145,9 +140,8 @@ def test_overlapping_spans_are_shown_as_one_with_the_best_tier() -> None:
     assert merged[1].spans == (0, 2)
 
 
-def test_the_panel_is_of_the_segment_that_shares_most() -> None:
-    trace = {"spans": [span(0, 5) | {"count": 1, "stages": {}}], "documents": [], "token_ids": list(range(9))}
-    panel = span_panel("hello there", trace, 3, 9)
-    assert panel
-    assert panel.text == "hello"
-    assert span_panel("hello there", trace, 6, 9) is None
+def test_the_panel_tells_each_span_of_the_segment_that_shares_most() -> None:
+    spans = [span(0, 5), span(3, 11), span(20, 24)]
+    trace = {"spans": spans, "documents": [], "token_ids": list(range(30))}
+    assert [found.text for found in span_panel(trace, 4, 22)] == ["x" * 8, "x" * 5]
+    assert span_panel(trace, 11, 20) == []
