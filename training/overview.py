@@ -75,10 +75,10 @@ class FlowOverview:
 
 
 def flow_overview(flow: Flow) -> FlowOverview:
-    """Everything that the flow page and `manage.py train` show, in five queries and what the journals add."""
+    """Everything that the flow page and `manage.py train` show, in four queries and what the journals add."""
     jobs = list(flow.jobs.select_related("flow").prefetch_related("checkpoints__stores"))
-    pace = pace_of(jobs)
-    stages = [stage_view(job, pace) for job in jobs]
+    pace, planned_stores = pace_of(jobs), stores_planned(jobs)
+    stages = [stage_view(job, pace, planned_stores) for job in jobs]
     planned = sum(job.planned_s for job in jobs)
     share = (
         sum(s.share * s.job.planned_s for s in stages) / planned if planned else mean(s.share for s in stages)
@@ -95,20 +95,32 @@ def pace_of(jobs: list[Job]) -> float:
     return min(8.0, max(0.125, sum(job.elapsed_s or 0 for job in done) / planned)) if planned else 1.0
 
 
-def stage_view(job: Job, pace: float) -> StageView:
+def stage_view(job: Job, pace: float, planned_stores: dict[str, Store]) -> StageView:
     checkpoints = list(job.checkpoints.all())
     scores = checkpoints[-1].scores if checkpoints else {}
+    stores = stores_of(checkpoints) or [s for name, s in planned_stores.items() if name == store_name(job)]
     return StageView(
         job=job,
         state=job.state,
         share=share_of(job),
         eta_s=eta_of(job, pace),
         elapsed_s=job.elapsed_s,
-        trained_on=[store_view(store) for store in stores_of(job, checkpoints)],
+        trained_on=[store_view(store) for store in stores],
         checkpoints=checkpoints,
         latest=read_metrics(job, max_points=1).latest(),
         scores=scores,
     )
+
+
+def stores_planned(jobs: list[Job]) -> dict[str, Store]:
+    """By name, the published stores that the stages are going to read, checkpoints or not."""
+    names = [name for job in jobs if (name := store_name(job))]
+    return {store.name: store for store in Store.objects.filter(name__in=names)}
+
+
+def store_name(job: Job) -> str:
+    """The store that a training stage reads: its recipe's, or else the flow's own for the stage."""
+    return (job.config["store"] or f"{job.flow.name}-{job.stage}") if "store" in job.config else ""
 
 
 def share_of(job: Job) -> float:
@@ -128,8 +140,8 @@ def eta_of(job: Job, pace: float) -> float | None:
     return job.planned_s * pace * (1 - share_of(job)) if job.planned_s else None
 
 
-def stores_of(job: Job, checkpoints: Iterable[Checkpoint]) -> list[Store]:
-    """The stores that the stage's checkpoints were trained on, each once, in the order of their making."""
+def stores_of(checkpoints: Iterable[Checkpoint]) -> list[Store]:
+    """The stores that the checkpoints were trained on, each once, in the order of their making."""
     stores = {store.pk: store for checkpoint in checkpoints for store in checkpoint.stores.all()}
     return [stores[key] for key in sorted(stores)]
 

@@ -62,7 +62,7 @@ def run_claimed(job: Job) -> None:
     try:
         with exclusive(job) as lock:
             settle(job, Attempt(job).run(lock))
-    except (Stopped, DirectoryBusy) as reason:
+    except (Stopped, DirectoryBusy, OperationalError) as reason:
         log.info("%s: given back (%s)", job, reason)
         persist(lambda: jobs.release(job))
     except jobs.LostJob as error:

@@ -125,7 +125,7 @@ def test_a_binary_file_is_named(tmp_path: Path, tokenizer: Path) -> None:
 
 def test_a_sound_store_is_called_sound(store: Path) -> None:
     output = StringIO()
-    call_command("verify_index", str(store), stdout=output)
+    call_command("verify_index", str(store), stdout=output, stderr=StringIO())
     assert "notes is sound: 4 documents" in output.getvalue()
 
 
@@ -136,7 +136,7 @@ def test_a_flipped_bit_anywhere_is_found_and_its_file_named(store: Path, stem: s
     content[len(content) // 2] ^= 4
     path.write_bytes(content)
     with pytest.raises(CommandError, match=f"{stem}.0"):
-        call_command("verify_index", str(store), stdout=StringIO())
+        call_command("verify_index", str(store), stdout=StringIO(), stderr=StringIO())
 
 
 def test_verify_index_needs_no_database_and_its_help_teaches(tmp_path: Path) -> None:

@@ -6,11 +6,13 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from io import StringIO
 
 import psutil
 import pytest
 import redis
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
@@ -188,6 +190,15 @@ def test_a_configuration_that_no_stage_accepts_fails_with_the_setting_named() ->
     job.refresh_from_db()
     assert job.state == JobState.FAILED
     assert "vocabulary_size" in job.error
+
+
+def test_train_here_needs_no_worker_and_tells_the_way(capsys: pytest.CaptureFixture[str]) -> None:
+    flow = start_short_flow("here", last="prepare")
+    output = StringIO()
+    call_command("train", TINY, "--name", "here", "--here", stdout=output)
+    assert flow_overview(flow).finished
+    assert output.getvalue().splitlines()[-1].startswith("here 100% · done in")
+    assert not runner.stopping.is_set()
 
 
 def test_a_flow_started_twice_is_one_flow(redis_server: redis.Redis) -> None:

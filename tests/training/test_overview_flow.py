@@ -68,6 +68,13 @@ def set_job(job: Job, **fields: object) -> None:
     Job.objects.filter(pk=job.pk).update(**fields)
 
 
+def test_a_stage_without_a_checkpoint_says_what_it_is_going_to_read(trained_flow: Flow) -> None:
+    Checkpoint.objects.filter(stage="instruct-sft").delete()
+    stage = flow_overview(trained_flow).stages[-1]
+    assert stage.checkpoints == []
+    assert [store.name for store in stage.trained_on] == ["tiny-instruct-sft"]
+
+
 def test_a_failed_stage_makes_no_promises(trained_flow: Flow) -> None:
     set_job(trained_flow.jobs.get(stage="midtrain"), state=JobState.FAILED, error="The disk is full.")
     overview = flow_overview(trained_flow)
@@ -78,7 +85,7 @@ def test_a_failed_stage_makes_no_promises(trained_flow: Flow) -> None:
 def test_the_page_costs_a_fixed_number_of_queries(
     trained_flow: Flow, django_assert_max_num_queries: pytest.FixtureRequest
 ) -> None:
-    with django_assert_max_num_queries(3):  # type: ignore[operator]
+    with django_assert_max_num_queries(4):  # type: ignore[operator]
         flow_overview(trained_flow)
 
 
