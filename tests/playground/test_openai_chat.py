@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import threading
 from typing import Any
 
 import httpx
@@ -197,3 +198,21 @@ def test_chunks_and_whole_answers_tell_the_same(texts: list[str]) -> None:
     assert joined(chunks, "content") == message["content"] == split.answer_text
     assert joined(chunks, "reasoning") == (message["reasoning"] or "") == split.thinking_text
     assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+
+
+async def test_streams_hold_no_threads(api: httpx.AsyncClient, engines: Supervisor) -> None:
+    """Threads of the web server, which runs in this process: those of requests end when their streams begin."""
+    ask = LONG | {"stream": True, "temperature": 0}
+    asking = [asyncio.create_task(api.post("/chat/completions", json=ask)) for _ in range(30)]
+    engine = await in_database(Engine.objects.get)
+    await until(lambda: running_answers(engine) == 30)
+    await until(lambda: len(request_threads()) < 10)
+    assert running_answers(engine) == 30
+    for task in asking:
+        task.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
+
+
+def request_threads() -> list[str]:
+    """Threads that Django made for requests; those that wait in shared pools have other names."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]
