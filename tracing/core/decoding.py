@@ -30,12 +30,14 @@ def decode_tokens(pieces: Sequence[bytes]) -> tuple[str, Offsets]:
 
 def decode_marked(pieces: Sequence[bytes], ranges: Sequence[tuple[int, int]]) -> tuple[str, Offsets]:
     """Text of the concatenated pieces, and the (start, end) characters of each range of pieces."""
-    data = b"".join(pieces)
-    if data.isascii():
-        places = {k: len(b"".join(pieces[:k])) for k in {k for bounds in ranges for k in bounds}}
-        return data.decode("ascii"), [(places[start], places[stop]) for start, stop in ranges]
-    text, offsets = decode_tokens(pieces)
-    return text, [(offsets[start][0], offsets[stop - 1][1]) for start, stop in ranges]
+    bounds = sorted({0, len(pieces), *(k for pair in ranges for k in pair)})
+    try:
+        parts = [b"".join(pieces[start:stop]).decode() for start, stop in pairwise(bounds)]
+    except UnicodeDecodeError:  # a range begins or ends inside a character, or the bytes are no text
+        text, offsets = decode_tokens(pieces)
+        return text, [(offsets[start][0], offsets[stop - 1][1]) for start, stop in ranges]
+    places = dict(zip(bounds, accumulate(map(len, parts), initial=0), strict=True))
+    return "".join(parts), [(places[start], places[stop]) for start, stop in ranges]
 
 
 def whole_characters(pieces: Sequence[bytes], start: int, stop: int) -> tuple[int, int]:

@@ -114,10 +114,8 @@ class TextLayout:
 
 def _within_word(before: str, after: str) -> bool:
     """Whether two neighbouring characters belong to one word."""
-    if UNSPACED.match(before) or UNSPACED.match(after):
+    if not (before.isalnum() or before == "_"):
         return False
-    return _in_word(before) and (_in_word(after) or unicodedata.combining(after) > 0)
-
-
-def _in_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
+    if not (after.isalnum() or after == "_" or unicodedata.combining(after)):
+        return False
+    return not (UNSPACED.match(before) or UNSPACED.match(after))
