@@ -73,12 +73,12 @@ class SentBlocks:
         status = render_to_string(
             "playground/_status.html", {"message": self.message, "state": state, "html": html}
         )
-        if status != self.status:
-            fragments.append(status)
-            self.status = status
         if html.has_thinking and not self.shell:
             self.shell = True
             fragments.append(self._render("_thinking_shell.html"))
+        if status != self.status:
+            fragments.append(status)
+            self.status = status
         fragments += self._changed("thinking", html) + self._changed("answer", html)
         return "".join(fragments)
 

@@ -60,7 +60,7 @@
 
   // The documents of a span come into view where they stand below the answer.
   document.addEventListener("htmx:afterSwap", (event) => {
-    if (event.target.classList?.contains("documents")) {
+    if (event.target.classList?.contains("documents") && matchMedia("(max-width: 1180px)").matches) {
       event.target.firstElementChild?.scrollIntoView({ block: "nearest" });
     }
   });
