@@ -63,15 +63,18 @@ def engine_reason() -> str:
         engines = list(Engine.objects.all())
     except DatabaseError:
         return "The engines' state cannot be read."
-    fresh = timezone.now() - ENGINE_HEARTBEAT
-    if any(engine.state == EngineState.READY and is_fresh(engine, fresh) for engine in engines):
+    alive = [engine for engine in engines if is_alive(engine)]
+    if any(engine.state == EngineState.READY for engine in alive):
         return ""
-    states = ", ".join(f"{engine} is {engine.get_state_display()}" for engine in engines)
-    return f"No engine is ready: {states or 'none has been started (manage.py engines)'}."
+    if not alive:
+        return "No engine is ready: nothing has been heard of manage.py engines. Start it."
+    states = ", ".join(f"{engine} is {engine.get_state_display()}" for engine in alive)
+    return f"No engine is ready: {states}."
 
 
-def is_fresh(engine: Engine, since: object) -> bool:
-    return engine.heartbeat_at is not None and engine.heartbeat_at >= since
+def is_alive(engine: Engine) -> bool:
+    """Whether the process that watches the engine has been heard lately."""
+    return engine.heartbeat_at is not None and engine.heartbeat_at >= timezone.now() - ENGINE_HEARTBEAT
 
 
 CHECKS: dict[str, Callable[[], str]] = {

@@ -17,6 +17,7 @@ from tests.sites import DemoSite
 @pytest.fixture(scope="session", autouse=True)
 def home() -> Iterator[Path]:
     """HEADWATER_HOME of the test run, removed at its end."""
+    settings.STATIC_ROOT.mkdir()
     yield settings.HOME
     shutil.rmtree(settings.HOME, ignore_errors=True)
 

@@ -54,9 +54,8 @@ def test_the_page_answers_and_every_part_is_ready(demo_site: DemoSite) -> None:
 
 
 def test_the_terminal_tells_what_happened(demo_site: DemoSite) -> None:
-    output = demo_site.output.read_text()
-    for words in (demo_site.url, "password", "demo.key", "stage pretrain: ", "flow demo: trained in"):
-        assert words in output
+    for words in (demo_site.url, "password", "demo.key", "stage pretrain: done", "flow demo: trained in"):
+        demo_site.wait_until(lambda words=words: words in demo_site.output.read_text(), words, 10)
 
 
 def test_keys_are_for_their_owner_only(demo_site: DemoSite) -> None:
