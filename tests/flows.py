@@ -19,6 +19,8 @@ from django.db import connection
 from django.test import override_settings
 
 from tracing.models import Store
+from tracing.services import open_store, open_tokenizer
+from training.lineage import lineage_stores
 from training.models import Checkpoint, Flow, Job, JobState, TrainedOn
 from training.runner import run_job
 from training.services import start_flow
@@ -47,6 +49,18 @@ def trained_flow(trained_home: str, db: None) -> Flow:
     for row in serializers.deserialize("json", trained_home):
         row.save()
     return Flow.objects.get(name="tiny")
+
+
+@pytest.fixture
+def instruct(trained_flow: Flow) -> Checkpoint:
+    return Checkpoint.objects.get(job__flow=trained_flow, stage="instruct-sft", final=True)
+
+
+def document_text(checkpoint: Checkpoint, stage: str, document: int = 0) -> tuple[str, list[int]]:
+    """The text and ids of a document that the checkpoint's lineage was trained on."""
+    store = next(store for store in lineage_stores(checkpoint) if store.stage == stage)
+    token_ids = open_store(store).token_ids(document).tolist()
+    return open_tokenizer(checkpoint.path).decode(token_ids)[0], token_ids
 
 
 def train(flow: Flow) -> None:

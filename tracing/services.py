@@ -30,6 +30,10 @@ def open_store(store: Store) -> TokenStore:
 
 
 def open_tokenizer(directory: Path) -> TextTokenizer:
-    """The tokenizer in `directory` (a tokenizer's or a checkpoint's), shared by this process's threads."""
-    written = (directory / "tokenizer.json").stat().st_mtime_ns
+    """The tokenizer in `directory` (a tokenizer's or a checkpoint's), shared by this process's threads.
+
+    Raises StoreError where there is none that can be read.
+    """
+    path = directory / "tokenizer.json"
+    written = path.stat().st_mtime_ns if path.is_file() else 0
     return _tokenizers.get((directory, written), lambda: TextTokenizer.open(directory))

@@ -50,9 +50,6 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
     list_select_related = ["flow"]
     actions = ["retry"]
 
-    def has_view_or_change_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
-        return self.has_view_permission(request, obj)
-
     @admin.display(description="progress")
     def progress(self, job: Job) -> str:
         return f"{share_of(job):.0%}"

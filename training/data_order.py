@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracing.cache import Cache
+from tracing.core.errors import StoreMismatch, StoreMissing
 from tracing.core.shard import Shard
 from tracing.core.store import TokenStore
 from tracing.services import open_store
@@ -40,11 +41,14 @@ def steps_of(reading: TrainedOn, document: int) -> list[int]:
 
 
 def read_settings(checkpoint: Checkpoint, store_name: str) -> OrderSettings:
-    """From the checkpoint's manifest. Raises CheckpointError where that does not name the store."""
-    manifest = read_checkpoint(checkpoint.path)
+    """From the checkpoint's manifest. Raises StoreError where that is missing or does not name the store."""
+    try:
+        manifest = read_checkpoint(checkpoint.path)
+    except CheckpointError as error:
+        raise StoreMissing(f"When {store_name} was read cannot be said: {error}") from error
     seed = next((read.seed for read in manifest.stores if read.name == store_name), None)
     if seed is None:
-        raise CheckpointError(f"the manifest of {checkpoint} does not name the store {store_name}")
+        raise StoreMismatch(f"The manifest of {checkpoint} does not name the store {store_name}.")
     config = {name: manifest.config[name] for name in ("sequence_length", "batch_size", "packing")}
     return OrderSettings(seed=seed, steps=manifest.steps, **config)
 

@@ -1,4 +1,4 @@
-"""One attempt at a job: start its child process, follow what it reports, and settle how it ended."""
+"""Running a job: take it, keep others out of its directory, follow one attempt, and settle how it ended."""
 
 import fcntl
 import logging
@@ -6,35 +6,26 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from django.db import OperationalError, close_old_connections
 
-from tracing.services import register_store
 from training import child, jobs
-from training.events import Event, EventReader
+from training.attempt import Attempt, Stopped, beat, stopping
 from training.models import Job
-from training.registry import register_checkpoint
 
 log = logging.getLogger(__name__)
 
 POLL_S = 0.2
-PUBLISH_S = 1.0
-HEARTBEAT_S = 3.0
 LOCK_WAIT_S = 30.0
 DATABASE_WAIT_S = 60.0
+SLOT_WAIT_S = jobs.FRESH.total_seconds() + 1.0
 
-stopping = threading.Event()
 free_slot = threading.BoundedSemaphore(1)
 
 
 class DirectoryBusy(Exception):
     """The child of an earlier attempt still runs in the job's directory."""
-
-
-class Stopped(Exception):
-    """This worker was told to stop."""
 
 
 def stop_all() -> None:
@@ -43,9 +34,12 @@ def stop_all() -> None:
 
 
 def run_job(job_id: int) -> None:
-    """Runs a queued job to its end. Does nothing where another worker has it, or where this process runs one
-    already: a training job takes all the threads that it is given, so the others wait for their turn."""
-    if stopping.is_set() or not free_slot.acquire(blocking=False):
+    """Runs a queued job to its end. Does nothing where another worker has it.
+
+    A process trains one job at a time, since it takes all the threads that it is given. Where one is running
+    the message is dropped after a while, and sent again once that job has ended.
+    """
+    if stopping.is_set() or not free_slot.acquire(timeout=SLOT_WAIT_S):
         return
     try:
         if job := jobs.claim(job_id):
@@ -95,17 +89,6 @@ def try_lock(lock: IO[bytes]) -> bool:
     return True
 
 
-def beat(job: Job, **fields: object) -> bool:
-    """A heartbeat that outlives a database which is away for a moment. Raises LostJob."""
-    try:
-        jobs.advance(job, **fields)
-    except OperationalError as error:
-        log.warning("%s: the database does not answer (%s)", job, error)
-        close_old_connections()
-        return False
-    return True
-
-
 def persist(change: Callable[[], None]) -> None:
     """Makes a change that ends an attempt, trying for a minute while the database is away."""
     deadline = time.monotonic() + DATABASE_WAIT_S
@@ -119,68 +102,6 @@ def persist(change: Callable[[], None]) -> None:
                 raise
             close_old_connections()
             time.sleep(POLL_S)
-
-
-class Attempt:
-    """Follows the events of one child. `done` and `failed` hold the event that ended it, if one did."""
-
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        self.events = EventReader(job.directory / "events.jsonl", job.events_offset)
-        self.moved: dict[str, Any] = {}
-        self.beaten_at = time.monotonic()
-        self.done: Event | None = None
-        self.failed: Event | None = None
-
-    def run(self, lock: IO[bytes]) -> "Attempt":
-        """Runs the child until it exits. Raises Stopped or LostJob, with the child killed."""
-        self.take_events()
-        self.done = self.failed = None
-        with child.started(self.job, lock) as process:
-            while process.poll() is None:
-                self.follow()
-            self.returncode = process.returncode
-        self.take_events()
-        self.publish()
-        return self
-
-    def follow(self) -> None:
-        if stopping.wait(POLL_S):
-            raise Stopped("the worker was told to stop")
-        self.take_events()
-        waited_s = time.monotonic() - self.beaten_at
-        if waited_s > (PUBLISH_S if self.moved else HEARTBEAT_S):
-            self.publish()
-
-    def publish(self) -> None:
-        if beat(self.job, events_offset=self.events.offset, **self.moved):
-            self.moved = {}
-        self.beaten_at = time.monotonic()
-
-    def take_events(self) -> None:
-        for event in self.events.new_events():
-            self.take(event)
-
-    def take(self, event: Event) -> None:
-        match event["type"]:
-            case "progress":
-                self.take_progress(event)
-            case "store":
-                register_store(Path(event["path"]))
-            case "checkpoint":
-                register_checkpoint(Path(event["path"]), job=self.job, scores=event.get("scores"))
-            case "done":
-                self.done = event
-            case "failed":
-                self.failed = event
-
-    def take_progress(self, event: Event) -> None:
-        phase, done, total = event["phase"], int(event["done"]), int(event["total"])
-        self.moved |= {"phase": phase, "done": done, "total": total, "unit": event["unit"]}
-        self.moved["eta_s"] = event.get("eta_s")
-        if done > self.job.reached.get(phase, 0):
-            self.job.reached = {**self.job.reached, phase: done}
-            self.moved |= {"reached": self.job.reached, "crashes": 0}
 
 
 def settle(job: Job, attempt: Attempt) -> None:

@@ -6,6 +6,9 @@ import uuid
 
 import psutil
 
+SAME_START_S = 5.0
+"""Start times of one process differ by a second or so between readings, as the clock is adjusted."""
+
 
 def new_name() -> str:
     """A name for one attempt: host and PID namespace, process id and its start time, and a random part."""
@@ -29,6 +32,7 @@ def is_dead(name: str) -> bool:
         return False
     try:
         process = psutil.Process(int(parts[1]))
-        return f"{process.create_time():.2f}" != parts[2] or process.status() == psutil.STATUS_ZOMBIE
+        is_another = abs(process.create_time() - float(parts[2])) > SAME_START_S
+        return is_another or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True

@@ -1,5 +1,5 @@
 """Fixtures of the training tests."""
 
-from tests.flows import trained_flow, trained_home
+from tests.flows import instruct, trained_flow, trained_home
 
-__all__ = ["trained_flow", "trained_home"]
+__all__ = ["instruct", "trained_flow", "trained_home"]

@@ -12,7 +12,7 @@ import redis
 from django.db import connection
 from django.utils import timezone
 
-from training import jobs, workers
+from training import jobs, runner, workers
 from training.models import Flow, Job, JobState
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server")]
@@ -169,6 +169,19 @@ def test_a_lost_message_is_sent_again_but_a_fresh_one_is_not(queued: Job, redis_
     assert messages(redis_server) == before + 1
 
 
+def test_a_message_dropped_by_a_busy_worker_is_sent_again_when_it_is_free(
+    queued: Job, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "SLOT_WAIT_S", 0.05)
+    before = messages(redis_server)
+    with runner.free_slot:
+        runner.run_job(queued.pk)
+    assert (reread(queued).state, messages(redis_server)) == (JobState.QUEUED, before)
+    Job.objects.filter(pk=queued.pk).update(enqueued_at=timezone.now() - 2 * jobs.FRESH)
+    runner.run_job(0)
+    assert messages(redis_server) == before + 1
+
+
 def test_a_job_given_back_is_queued_with_no_crash_counted(queued: Job, redis_server: redis.Redis) -> None:
     before = messages(redis_server)
     jobs.release(claimed(queued))
@@ -196,3 +209,10 @@ def test_names_of_living_and_foreign_workers_are_not_dead() -> None:
     assert not workers.is_dead("elsewhere/pid:[1] 1 1.00 abc")
     assert not workers.is_dead("")
     assert workers.is_dead(dead_worker_name())
+
+
+@pytest.mark.parametrize(("shift_s", "dead"), [(1.0, False), (-1.0, False), (3600.0, True), (-60.0, True)])
+def test_a_process_with_the_number_of_a_dead_one_is_not_taken_for_it(shift_s: float, dead: bool) -> None:
+    """The clock's adjustment moves a start time by a second; a number given out again, by much more."""
+    host, number, started, token = workers.new_name().split(" ")
+    assert workers.is_dead(f"{host} {number} {float(started) + shift_s:.2f} {token}") is dead

@@ -20,6 +20,7 @@ from django.utils import timezone
 from config.celery import app
 from tests.flows import TINY, celery_worker, children_of, is_training, last_words, train, wait_until
 from training import jobs, runner
+from training.attempt import stopping
 from training.events import EventReader
 from training.journal import Series, read_log, read_metrics
 from training.models import Checkpoint, Flow, Job, JobState
@@ -192,13 +193,31 @@ def test_a_configuration_that_no_stage_accepts_fails_with_the_setting_named() ->
     assert "vocabulary_size" in job.error
 
 
+def test_a_second_flow_waits_for_the_first_and_then_runs_at_once_in_the_same_worker(
+    redis_server: redis.Redis,
+) -> None:
+    redis_server.delete("gpu")
+    first = start_short_flow("first", last="prepare")
+    second = start_short_flow("second", last="prepare")
+    most = 0
+    with celery_worker() as worker:
+        while not (flow_is_done(first) and flow_is_done(second)):
+            most = max(most, len(children_of(worker)))
+            time.sleep(0.1)
+    assert most == 1
+    ends, starts = first.jobs.get().finished_at, second.jobs.get().started_at
+    assert ends is not None
+    assert starts is not None
+    assert ends <= starts or second.jobs.get().finished_at <= first.jobs.get().started_at
+
+
 def test_train_here_needs_no_worker_and_tells_the_way(capsys: pytest.CaptureFixture[str]) -> None:
     flow = start_short_flow("here", last="prepare")
     output = StringIO()
     call_command("train", TINY, "--name", "here", "--here", stdout=output)
     assert flow_overview(flow).finished
     assert output.getvalue().splitlines()[-1].startswith("here 100% · done in")
-    assert not runner.stopping.is_set()
+    assert not stopping.is_set()
 
 
 def test_a_flow_started_twice_is_one_flow(redis_server: redis.Redis) -> None:

@@ -1,18 +1,13 @@
 """Tracing to the data of a really trained flow: lineage, steps that saw a document, the JSON of the API."""
 
 import json
-import shutil
 from concurrent.futures import ThreadPoolExecutor
-from io import StringIO
-from pathlib import Path
 
 import pytest
-from django.conf import settings
-from django.core.management import CommandError, call_command
 from django.db import connection
 
-from tracing.core.errors import Cancelled, InputError, StoreDamaged
-from tracing.core.store import TokenStore
+from tests.flows import document_text
+from tracing.core.errors import Cancelled, InputError
 from tracing.services import open_store, open_tokenizer
 from training.core.batches import read_batch
 from training.core.loop import store_order
@@ -28,20 +23,8 @@ FIELDS += ["coverage", "withheld", "timing_ms"]
 
 
 @pytest.fixture
-def instruct(trained_flow: Flow) -> Checkpoint:
-    return Checkpoint.objects.get(job__flow=trained_flow, stage="instruct-sft", final=True)
-
-
-@pytest.fixture
 def pretrained(trained_flow: Flow) -> Checkpoint:
     return Checkpoint.objects.get(job__flow=trained_flow, stage="pretrain", final=True)
-
-
-def document_text(checkpoint: Checkpoint, stage: str, document: int = 0) -> tuple[str, list[int]]:
-    """The text and ids of a document that the checkpoint's lineage was trained on."""
-    store = next(store for store in lineage_stores(checkpoint) if store.stage == stage)
-    token_ids = open_store(store).token_ids(document).tolist()
-    return open_tokenizer(checkpoint.path).decode(token_ids)[0], token_ids
 
 
 def test_the_lineage_of_the_last_stage_is_every_store_once_in_the_flows_order(instruct: Checkpoint) -> None:
@@ -222,106 +205,3 @@ def test_many_threads_get_the_same_answer(instruct: Checkpoint) -> None:
         answers = set(threads.map(traced, range(64)))
     assert len(answers) == 1
     assert text in json.loads(answers.pop())["text"]
-
-
-def run_trace(*arguments: object) -> str:
-    output = StringIO()
-    call_command("trace", *map(str, arguments), stdout=output)
-    return output.getvalue()
-
-
-def test_the_command_prints_what_the_api_answers(instruct: Checkpoint, tmp_path: Path) -> None:
-    text, token_ids = document_text(instruct, "pretrain")
-    (tmp_path / "text.txt").write_text(text, newline="")
-    (tmp_path / "ids.json").write_text(json.dumps(token_ids))
-    for given in (["--text", text], ["--file", tmp_path / "text.txt"], ["--ids", tmp_path / "ids.json"]):
-        trace = json.loads(run_trace("--model", instruct.name, *given, "--json"))
-        assert list(trace) == FIELDS
-        assert trace["text"] == text
-        assert trace["spans"]
-
-
-def test_repeat_reports_medians_of_warm_runs(instruct: Checkpoint) -> None:
-    trace = json.loads(run_trace("--model", instruct.name, "--text", "os.path", "--repeat", 3, "--json"))
-    assert trace["repeat"] == 3
-    assert set(trace["timing_ms"]) == {"match", "documents", "rank", "total"}
-
-
-def test_people_see_the_spans_and_the_source_of_their_documents(
-    instruct: Checkpoint, capsys: pytest.CaptureFixture[str]
-) -> None:
-    text, _ = document_text(instruct, "pretrain")
-    run_trace("--model", instruct.name, "--text", text)
-    shown = capsys.readouterr().out
-    assert "span 0" in shown
-    assert "document 0" in shown
-    assert ".py:" in shown
-    assert "in spans, longest match" in shown
-
-
-def test_a_store_by_its_path_is_traced_without_a_database(
-    trained_home: str, tmp_path: Path, django_db_blocker: object
-) -> None:
-    """Outside of pytest's database access altogether: every query would raise."""
-    store = TokenStore.open(settings.HOME / "stores" / "tiny-pretrain")
-    (tmp_path / "ids.json").write_text(json.dumps(store.token_ids(0).tolist()))
-    with django_db_blocker.block():  # type: ignore[attr-defined]
-        trace = json.loads(
-            run_trace("--index", store.path, "--ids", tmp_path / "ids.json", "--raw", "--json")
-        )
-    assert trace["spans"][0]["token_end"] == len(store.token_ids(0))
-    assert trace["model"] is None
-
-
-def test_a_store_that_came_without_its_tokenizer_is_traced_by_its_ids(
-    trained_home: str, tmp_path: Path
-) -> None:
-    shutil.copytree(settings.HOME / "stores" / "tiny-pretrain", tmp_path / "elsewhere" / "store")
-    (tmp_path / "ids.json").write_text("[1, 2, 3]")
-    hidden = settings.HOME / "tokenizers-away"
-    options = ["--index", tmp_path / "elsewhere" / "store", "--json"]
-    (settings.HOME / "tokenizers").rename(hidden)
-    checkpoints = settings.HOME / "checkpoints"
-    checkpoints.rename(settings.HOME / "checkpoints-away")
-    try:
-        trace = json.loads(run_trace(*options, "--ids", tmp_path / "ids.json"))
-        with pytest.raises(CommandError, match="was not found, so text cannot be made into its ids"):
-            run_trace(*options, "--text", "hello")
-    finally:
-        hidden.rename(settings.HOME / "tokenizers")
-        (settings.HOME / "checkpoints-away").rename(checkpoints)
-    assert trace["text"] == "1 2 3 "
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("{}", "list of whole numbers"),
-        ("[1.5]", "whole numbers"),
-        ("[true]", "whole numbers"),
-        ("[1", "no JSON"),
-    ],
-)
-def test_a_bad_file_of_ids_is_explained(
-    instruct: Checkpoint, tmp_path: Path, content: str, message: str
-) -> None:
-    (tmp_path / "ids.json").write_text(content)
-    with pytest.raises(CommandError, match=message):
-        run_trace("--model", instruct.name, "--ids", tmp_path / "ids.json")
-
-
-def test_an_unknown_model_is_answered_with_the_known_ones(instruct: Checkpoint) -> None:
-    with pytest.raises(CommandError, match=f"No checkpoint is called 'nobody'.*{instruct.name}"):
-        run_trace("--model", "nobody", "--text", "x")
-
-
-def test_a_damaged_store_is_an_error_and_no_answer(trained_home: str, tmp_path: Path) -> None:
-    copied = tmp_path / "store"
-    shutil.copytree(settings.HOME / "stores" / "tiny-pretrain", copied)
-    table = bytearray((copied / "table.0").read_bytes())
-    table[len(table) // 2] ^= 1
-    (copied / "table.0").write_bytes(table)
-    with pytest.raises(CommandError, match=r"table\.0 is damaged"):
-        run_trace("--index", copied, "--text", "os.path.join")
-    with pytest.raises(StoreDamaged):
-        TokenStore.open(copied)

@@ -13,10 +13,11 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from training.attempt import stopping
 from training.core.errors import TrainingError
 from training.models import Flow, JobState
 from training.overview import FlowOverview, flow_overview
-from training.runner import run_job, stop_all, stopping
+from training.runner import run_job, stop_all
 from training.services import start_flow
 from training.terminal import flow_line, flow_table
 
