@@ -20,11 +20,11 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 HOW_TO = "Send an API key in the header: Authorization: Bearer KEY."
 
 
-class NotAuthenticated(Exception):  # noqa: N818
+class NotAuthenticated(Exception):
     """Nobody whom we know: a 401."""
 
 
-class NotAllowed(Exception):  # noqa: N818
+class NotAllowed(Exception):
     """Somebody whom we know, who may not do this: a 403."""
 
 

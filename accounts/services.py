@@ -12,7 +12,7 @@ KEY_FORMAT = re.compile(r"[A-Za-z0-9]{8}\.[A-Za-z0-9]{16,128}")
 USE_NOTED_EVERY = timedelta(minutes=1)
 
 
-class KeyRefused(Exception):  # noqa: N818  (says the condition)
+class KeyRefused(Exception):
     """An API key cannot be made or used; the message says why, and never shows the key."""
 
 

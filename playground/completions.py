@@ -1,7 +1,7 @@
 """One answer of one checkpoint, from a conversation to its last token. The chat page and /v1 both use it.
 
-Prompts go to the engine as token ids, made from the checkpoint's own template and tokenizer: the engine may have
-been started with another checkpoint's, and a client must never choose a template.
+Prompts go to the engine as token ids, made from the checkpoint's own template and tokenizer: the engine may
+have been started with another checkpoint's, and a client must never choose a template.
 """
 
 import asyncio

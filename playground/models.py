@@ -18,7 +18,7 @@ class Deployment(models.Model):
     )
     head = models.BooleanField(
         default=False,
-        help_text="Pinned by the flow as its newest think or instruct model, until a newer one takes its place.",
+        help_text="Pinned by the flow as its newest think or instruct model, until a newer one comes.",
     )
     wanted_at = models.DateTimeField(null=True, help_text="When a chat last asked for it.")
 
@@ -62,8 +62,10 @@ class EngineLease(models.Model):
     """A generation's hold on an engine: while one lives, the engine's weights are not swapped."""
 
     engine = models.ForeignKey(Engine, on_delete=models.CASCADE, related_name="leases")
-    token = models.UUIDField(default=uuid.uuid4, unique=True)
     expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"lease on {self.engine_id} until {self.expires_at:%H:%M:%S}"
 
 
 class ThreadQuerySet(models.QuerySet["Thread"]):

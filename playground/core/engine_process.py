@@ -119,7 +119,7 @@ class EngineProcess:
                 if self.kind == "vllm":
                     self._reload_vllm(client, model)
                 else:
-                    client.post("/load_model", json={"model": str(model)}).raise_for_status()
+                    self._load_transformers(client, model)
         except httpx.HTTPError as error:
             raise EngineStartError(
                 f"Engine {self.config.slot} could not load {model.name}: {error}"
@@ -159,6 +159,7 @@ class EngineProcess:
         config = self.config
         if not config.python.exists():
             raise EngineStartError(f"{config.python} does not exist: run `make engine`.")
+        model_files.weights_shape(model)  # a damaged checkpoint is refused here, with a reason
         options = {
             "kind": config.kind,
             "model": model,
@@ -170,7 +171,6 @@ class EngineProcess:
             "memory-share": round(config.memory_share, 3),
             "threads": config.threads,
         }
-        model_files.weights_shape(model)  # a damaged checkpoint is refused here, with a reason
         flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
         return [str(config.python), "-P", str(LAUNCHER), *flags]
 
@@ -201,6 +201,14 @@ class EngineProcess:
         raise EngineStartError(
             f"Engine {self.config.slot} kept {self.model}'s cache when it took {model.name}."
         )
+
+    def _load_transformers(self, client: httpx.Client, model: Path) -> None:
+        """It tells its progress in events; a failure is one of them."""
+        response = client.post("/load_model", json={"model": str(model)}).raise_for_status()
+        events = [json.loads(line[5:]) for line in response.text.splitlines() if line.startswith("data:")]
+        errors = [event.get("message", "") for event in events if event.get("status") == "error"]
+        if errors:
+            raise EngineStartError(f"Engine {self.config.slot} could not load {model.name}: {errors[0]}")
 
     def _report(self) -> dict[str, object]:
         try:

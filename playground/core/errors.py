@@ -17,19 +17,19 @@ class PromptError(GenerationError):
     """The conversation cannot be turned into a prompt for this checkpoint."""
 
 
-class PromptTooLong(PromptError):  # noqa: N818  (says the condition)
+class PromptTooLong(PromptError):
     """The prompt alone fills the model's context."""
 
 
-class EngineUnavailable(GenerationError):  # noqa: N818
+class EngineUnavailable(GenerationError):
     """No engine holds the checkpoint, and none came in time."""
 
 
-class EngineDied(GenerationError):  # noqa: N818
+class EngineDied(GenerationError):
     """The engine broke off in the middle of its work. What it had sent stays valid."""
 
 
-class EngineRefused(GenerationError):  # noqa: N818
+class EngineRefused(GenerationError):
     """The engine answered a request with an error of its own."""
 
 

@@ -56,7 +56,7 @@ def tensor_shapes(path: Path) -> list[tuple[str, str, list[int]]]:
                 raise ValueError(f"its header claims {size} bytes")
             header = json.loads(file.read(size))
         return [(name, t["dtype"], t["shape"]) for name, t in header.items() if name != "__metadata__"]
-    except (struct.error, ValueError, KeyError, TypeError) as error:
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
         raise EngineStartError(f"{path} is no safetensors file ({error}): restore the checkpoint.") from error
 
 

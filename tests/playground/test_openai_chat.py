@@ -201,7 +201,7 @@ def test_chunks_and_whole_answers_tell_the_same(texts: list[str]) -> None:
 
 
 async def test_streams_hold_no_threads(api: httpx.AsyncClient, engines: Supervisor) -> None:
-    """Threads of the web server, which runs in this process: those of requests end when their streams begin."""
+    """The web server runs in this process: its threads for requests end when their streams begin."""
     ask = LONG | {"stream": True, "temperature": 0}
     asking = [asyncio.create_task(api.post("/chat/completions", json=ask)) for _ in range(30)]
     engine = await in_database(Engine.objects.get)
