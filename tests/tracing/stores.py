@@ -42,6 +42,7 @@ def tokenizer_json(vocab_size: int = 400) -> str:
         show_progress=False,
     )
     tokenizer.train_from_iterator([SAMPLE] * 5, trainer)
+    tokenizer.add_tokens(["<think>", "</think>"])
     return str(tokenizer.to_str())
 
 
@@ -79,7 +80,7 @@ def stores_of(*collections: Documents, dtype: str = "u16", **options: Any) -> It
 
 
 def resign(path: Path, *, checksums: bool = True, **changes: Any) -> None:
-    """Give the store at `path` the digests, and unless told otherwise the checksums, of what its files hold."""
+    """Give the store at `path` the digests, and unless told otherwise the checksums, of its files."""
     fields = json.loads((path / MANIFEST).read_text())
     for number in range(sum(name.startswith("tokenized.") for name in fields["files"])):
         found = {stem: digest_file(path / f"{stem}.{number}") for stem in DATA_FILES}

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
@@ -60,9 +61,11 @@ def test_half_numbers_are_left_out() -> None:
     assert shown(["7 + 8 = 15."], "7 + 8 = 157.") == ["7 + 8 ="]
 
 
-def test_special_tokens_cut_spans() -> None:
+def test_special_tokens_and_tags_cut_spans() -> None:
     text = "Join two or more<|im_end|>\n<|im_start|>pathname components"
     assert shown([text], text) == ["Join two or more", "pathname components"]
+    text = "<think>ones: 7 + 8 = 15.</think>as needed 7"
+    assert shown([text], text) == ["ones: 7 + 8 = 15.", "as needed 7"]
 
 
 def test_text_without_spaces_may_be_cut_between_any_two_characters() -> None:
@@ -156,7 +159,7 @@ def test_shown_spans_are_the_largest_allowed_parts_of_the_maximal_ones(
 def may_be_shown(ids: list[int], text: str, offsets: list[tuple[int, int]], start: int, stop: int) -> bool:
     """Whether tokens start:stop begin and end at words, and nothing ends inside."""
     blank = [
-        token in TOKENIZER.special_ids or not text[slice(*offsets[k])].strip() for k, token in enumerate(ids)
+        token in TOKENIZER.markup_ids or not text[slice(*offsets[k])].strip() for k, token in enumerate(ids)
     ]
     inside = range(start + 1, stop)
     return (
@@ -178,12 +181,12 @@ def between_words(text: str, offsets: list[tuple[int, int]], token: int) -> bool
     if not before or not after or "\u3040" <= before <= "\u9fff" or "\u3040" <= after <= "\u9fff":
         return True
     word = before.isalnum() or before == "_"
-    return not (word and (after.isalnum() or after in ("_", "\u0301")))
+    return not (word and (after.isalnum() or after == "_" or unicodedata.combining(after)))
 
 
 def is_cut(ids: list[int], text: str, offsets: list[tuple[int, int]], token: int) -> bool:
     """Whether a sentence or line ends with the last token before `token`, or a special token is beside it."""
-    if {ids[token - 1], ids[token]} & TOKENIZER.special_ids:
+    if {ids[token - 1], ids[token]} & TOKENIZER.markup_ids:
         return True
     ends = [place for place in range(1, len(text) + 1) if is_break(text, place)]
     firsts = [
@@ -212,7 +215,7 @@ def is_break(text: str, place: int) -> bool:
 @settings(max_examples=200, deadline=None)
 def test_a_layout_that_grew_is_the_layout_of_the_whole_text(ids: list[int], cuts: list[int]) -> None:
     grown, growing = TextLayout(), GrowingText()
-    special = [token in TOKENIZER.special_ids for token in ids]
+    special = [token in TOKENIZER.markup_ids for token in ids]
     bounds = sorted({min(cut, len(ids)) for cut in [0, *cuts, len(ids)]})
     for start, stop in itertools.pairwise(bounds):
         growing.extend(TOKENIZER.pieces(ids[start:stop]))

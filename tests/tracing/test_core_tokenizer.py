@@ -54,6 +54,13 @@ def test_a_special_tokens_text_becomes_that_token_and_decodes_to_its_text() -> N
     assert TOKENIZER.decode(ids)[0] == "hi<|im_end|>\n"
 
 
+def test_tags_are_markup_but_not_special() -> None:
+    [tag] = TOKENIZER.encode("</think>")[0]
+    assert tag in TOKENIZER.markup_ids
+    assert tag not in TOKENIZER.special_ids
+    assert TOKENIZER.special_ids < TOKENIZER.markup_ids
+
+
 @pytest.mark.parametrize("ids", [[-1], [10**6], [TOKENIZER.vocab_size], ["a"], [1.0], [10**40]])
 def test_ids_outside_the_vocabulary_are_refused(ids: list) -> None:
     with pytest.raises(InputError):

@@ -34,7 +34,7 @@ FRAGMENTS = [
         "😀",
         "\t",
     ),
-    *("<|im_end|>", "<|im_start|>", "x1", " the cat", ".", " e\u0301", "\u2003"),
+    *("<|im_end|>", "<|im_start|>", "</think>", "x1", " the cat", ".", " e\u0301", "\u2003"),
 ]
 
 

@@ -1,7 +1,5 @@
 """The one exception family of tracing. Every message says what, which value, and what to do next."""
 
-# ruff: noqa: N818  (the names say the condition; all but the two bases would read worse with "Error")
-
 
 class TracingError(Exception):
     """Base of every error that tracing raises on purpose."""

@@ -23,7 +23,7 @@ class LiveTrace:
     def __init__(self, corpus: Corpus, tokenizer: TextTokenizer, options: SpanOptions) -> None:
         self._corpus, self._tokenizer, self._options = corpus, tokenizer, options
         self._query, self._growing, self._layout = corpus.query(), GrowingText(), TextLayout()
-        self._special: list[bool] = []
+        self._markup: list[bool] = []
         self._sums = [0.0]  # log-probability of the first k tokens
         self._ended: list[Piece] = []  # maximal spans that no further token can change
         self._settled_spans = 0  # how many of them lie where the layout is settled,
@@ -65,9 +65,9 @@ class LiveTrace:
             self._follow(stop)
         for log_probability in self._corpus.log_probabilities(ids).tolist():
             self._sums.append(self._sums[-1] + log_probability)
-        self._special += [token in self._tokenizer.special_ids for token in ids.tolist()]
+        self._markup += [token in self._tokenizer.markup_ids for token in ids.tolist()]
         self._growing.extend(pieces)
-        self._layout.update(self._growing.text, self._growing.offsets, self._special, self._growing.complete)
+        self._layout.update(self._growing.text, self._growing.offsets, self._markup, self._growing.complete)
 
     def _follow(self, stop: int) -> None:
         """Make [begun, stop) the longest suffix of the first `stop` tokens that occurs."""

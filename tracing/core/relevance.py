@@ -17,6 +17,7 @@ from tracing.core.unigrams import counts_of
 WINDOW_TOKENS: Final = 512
 SATURATION: Final = 1.5  # k1 and b as in rank_bm25's BM25Okapi and infinigram-api
 LENGTH_SHARE: Final = 0.75
+TERM_LIMIT: Final = 1 << 22  # no vocabulary is as large: higher ids do not count
 TIERS: Final = ("high", "medium", "low")
 HIGH, MEDIUM = 0.7, 0.5
 
@@ -39,6 +40,7 @@ class Relevance:
         self._corpus = corpus
         tokens = sum(store.tokens for store in corpus.stores)
         documents = sum(store.documents for store in corpus.stores)
+        prompt_ids, answer_ids = prompt_ids[prompt_ids < TERM_LIMIT], answer_ids[answer_ids < TERM_LIMIT]
         terms, counts = np.unique(np.concatenate([prompt_ids, answer_ids]), return_counts=True)
         windows = max(documents, tokens / WINDOW_TOKENS, 1.0)
         self._weights = counts * _rarity(counts_of(corpus.unigrams, terms), windows)

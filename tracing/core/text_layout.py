@@ -1,7 +1,5 @@
 """Where a text lets spans begin, end and be cut, token by token."""
 
-# ruff: noqa: RUF001  (closing quotes and full-width punctuation are meant as they are)
-
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
@@ -31,12 +29,12 @@ class TextLayout:
         self.text, self.settled = "", 0
         self._starts: list[int] = []  # characters where tokens start, and end
         self._ends: list[int] = []
-        self._blank: list[bool] = []  # tokens of white space, and special tokens
+        self._blank: list[bool] = []  # tokens of white space, and tags
         self._edges: list[bool] = []  # edges[k]: token k begins where a word may begin, or end
         self._cuts: list[int] = []  # no span runs over the start of these tokens
 
-    def update(self, text: str, offsets: Offsets, special: list[bool], complete: int) -> None:
-        """The text is now this, of tokens with these characters; special[k] for special tokens.
+    def update(self, text: str, offsets: Offsets, markup: list[bool], complete: int) -> None:
+        """The text is now this, of tokens with these characters; markup[k] for tokens that are tags.
 
         All but the text after its first `complete` characters is final, and continues the last update.
         """
@@ -45,15 +43,13 @@ class TextLayout:
             del values[first:]
         self._starts += [start for start, _ in offsets[first:]]
         self._ends += [end for _, end in offsets[first:]]
-        self._blank += [
-            special[k] or not text[a:b].strip() for k, (a, b) in enumerate(offsets[first:], first)
-        ]
+        self._blank += [markup[k] or not text[a:b].strip() for k, (a, b) in enumerate(offsets[first:], first)]
         self._edges += [self._is_edge(k) for k in range(first, len(offsets) + 1)]
-        self._cut(first, special)
+        self._cut(first, markup)
         self.settled = self._settle(first, complete)
 
     def pieces(self, start: int, stop: int) -> list[tuple[int, int]]:
-        """Tokens start:stop cut at sentence ends, line breaks and special tokens, trimmed to whole words."""
+        """Tokens start:stop cut at sentence ends, line breaks and tags, trimmed to whole words."""
         inside = self._cuts[bisect_right(self._cuts, start) : bisect_left(self._cuts, stop)]
         trimmed = (self._trim(a, b) for a, b in pairwise([start, *inside, stop]))
         return [(a, b) for a, b in trimmed if a < b]
@@ -84,13 +80,13 @@ class TextLayout:
             return False
         return place in (0, len(self.text)) or not _within_word(self.text[place - 1], self.text[place])
 
-    def _cut(self, first: int, special: list[bool]) -> None:
+    def _cut(self, first: int, markup: list[bool]) -> None:
         """Find the cuts from token `first` on."""
         del self._cuts[bisect_right(self._cuts, first) :]
         place = self._starts[first] if first < len(self._starts) else len(self.text)
         found = {token for match in BREAK.finditer(self.text, place) for token in self._cuts_at(match.end())}
-        for token in range(first, len(special)):
-            if special[token]:
+        for token in range(first, len(markup)):
+            if markup[token]:
                 found |= {token, token + 1}
         self._cuts += sorted(found.difference(self._cuts))
 

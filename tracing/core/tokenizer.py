@@ -18,8 +18,11 @@ class TextTokenizer:
     """A byte-level BPE tokenizer (those of Olmo, GPT-2, Llama 3, Qwen) read from `tokenizer.json`.
 
     `digest` names it in stores and checkpoints: "sha256:<hex>" of the file. `vocab_size` is one more
-    than the largest id, added tokens included. `special_ids` are the ids of special tokens.
+    than the largest id, added tokens included. `special_ids` are the ids of special tokens,
+    `markup_ids` these and other added tokens that are tags, such as `<think>`: no text of their own.
     """
+
+    markup_ids: frozenset[int] = frozenset()
 
     def __init__(self, content: bytes, origin: Path) -> None:
         self.digest = sha256(content)
@@ -36,6 +39,7 @@ class TextTokenizer:
         self.vocab_size = len(self._pieces)
         added = self._tokenizer.get_added_tokens_decoder()
         self.special_ids = frozenset(i for i, token in added.items() if token.special)
+        self.markup_ids = self.special_ids | {i for i, token in added.items() if _is_tag(token.content)}
 
     @classmethod
     def open(cls, directory: Path) -> Self:
@@ -87,6 +91,11 @@ def _valid(text: str) -> str:
     except UnicodeEncodeError as error:
         raise InputError(f"The text holds half a surrogate pair at character {error.start}.") from None
     return text
+
+
+def _is_tag(token: str) -> bool:
+    """Not every added token is one: GPT-NeoX's vocabulary adds runs of spaces."""
+    return token.startswith("<") and token.endswith(">")
 
 
 def _decoder_types(decoder: Any) -> set[str]:

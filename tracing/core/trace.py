@@ -118,8 +118,8 @@ class _Tracing:
         if text is None or offsets is None:
             text, offsets = decoded, places
         layout = TextLayout()
-        special = [token in self._tokenizer.special_ids for token in self._ids.tolist()]
-        layout.update(text, offsets, special, len(text))
+        markup = [token in self._tokenizer.markup_ids for token in self._ids.tolist()]
+        layout.update(text, offsets, markup, len(text))
         return text, layout
 
     def _choose(self, query: Query, layout: TextLayout, maximal: list[Piece]) -> list[Span]:
