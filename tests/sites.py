@@ -51,7 +51,7 @@ class DemoSite:
         return [sys.executable, "manage.py", "demo", *options, *arguments]
 
     def start(self) -> "DemoSite":
-        """Starts the demo and waits until its page answers."""
+        """Starts the demo and waits until it says that its page is up, and the page answers."""
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 self.command(),
@@ -61,8 +61,14 @@ class DemoSite:
                 stderr=output,
                 start_new_session=True,
             )
-        self.wait_until(self.is_up, "the page", PAGE_WAIT_S)
+        self.wait_until(lambda: self.says("The page is up") and self.is_up(), "the page", PAGE_WAIT_S)
         return self
+
+    def says(self, words: str) -> bool:
+        """Whether the command has printed these words. Fails where it has ended."""
+        assert self.process is not None
+        assert self.process.poll() is None, f"the demo ended:\n{self.output.read_text()}"
+        return words in self.output.read_text()
 
     def interrupt(self, number: int = signal.SIGINT) -> int:
         """Ctrl-C, or another signal; returns the exit status."""
@@ -100,8 +106,6 @@ class DemoSite:
         return httpx.get(self.url + path, timeout=30, trust_env=False, **options)
 
     def is_up(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, f"the demo ended:\n{self.output.read_text()}"
         with suppress(httpx.HTTPError):
             return self.get("/health").status_code == 200
         return False
