@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from playground.engines import being_installed
 from playground.models import Engine, EngineState
 
 TIMEOUT_S = 2.0
@@ -63,6 +64,8 @@ def engine_reason() -> str:
         engines = list(Engine.objects.all())
     except DatabaseError:
         return "The engines' state cannot be read."
+    if being_installed():
+        return "No engine is ready: it is still being installed."
     alive = [engine for engine in engines if is_alive(engine)]
     if any(engine.state == EngineState.READY for engine in alive):
         return ""

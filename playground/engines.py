@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -25,6 +26,8 @@ ASK_AGAIN_S = 1.0
 WAIT_S = 180.0
 SUPERVISOR_GRACE_S = 20.0
 FAILURE_GRACE_S = 10.0
+
+INSTALLING = "the engine is still being installed"
 
 OnWait = Callable[[str], Awaitable[None]]
 
@@ -146,7 +149,7 @@ def what_is_missing(checkpoint: Checkpoint, waited_s: float, timeout_s: float) -
         raise EngineUnavailable(f"{checkpoint.name} cannot be served: {error}") from error
     heard = timezone.now() - timedelta(seconds=HEARTBEAT_S)
     engines = list(Engine.objects.filter(heartbeat_at__gte=heard))
-    if not engines and waited_s >= SUPERVISOR_GRACE_S:
+    if not engines and waited_s >= SUPERVISOR_GRACE_S and not being_installed():
         raise EngineUnavailable("No engines run on this machine. Start them with `manage.py engines`.")
     mine = next((engine for engine in engines if engine.checkpoint_id == checkpoint.pk), None)
     reason = waiting_reason(checkpoint, engines, mine)
@@ -161,7 +164,7 @@ def what_is_missing(checkpoint: Checkpoint, waited_s: float, timeout_s: float) -
 
 def waiting_reason(checkpoint: Checkpoint, engines: list[Engine], mine: Engine | None) -> str:
     if not engines:
-        return "waiting for the engines to start"
+        return INSTALLING if being_installed() else "waiting for the engines to start"
     match mine.state if mine else None:
         case EngineState.STARTING:
             return f"starting an engine for {checkpoint.name}, which takes up to a minute"
@@ -172,6 +175,11 @@ def waiting_reason(checkpoint: Checkpoint, engines: list[Engine], mine: Engine |
     if any(engine.state == EngineState.STARTING for engine in engines):
         return f"{checkpoint.name} is loaded as soon as the engine has started"
     return f"{checkpoint.name} is loaded as soon as an engine has finished its answers"
+
+
+def being_installed() -> bool:
+    """Whether the engines' Python environment is still being made; deploy/install-engine marks it."""
+    return (settings.ENGINE_PYTHON.parent.parent / ".installing").exists()
 
 
 def pin_heads() -> None:

@@ -82,5 +82,14 @@ def test_an_engine_whose_supervisor_is_silent_does_not_count(
 
 
 @pytest.mark.django_db
+def test_an_engine_that_is_being_installed_is_told(
+    client: Client, redis_server: redis.Redis, settings: Settings, tmp_path: Path
+) -> None:
+    settings.ENGINE_PYTHON = tmp_path / "bin" / "python"
+    (tmp_path / ".installing").touch()
+    assert parts(client)["engine"]["reason"] == "No engine is ready: it is still being installed."
+
+
+@pytest.mark.django_db
 def test_no_engine_at_all_tells_what_to_start(client: Client, redis_server: redis.Redis) -> None:
     assert "manage.py engines" in str(parts(client)["engine"]["reason"])
