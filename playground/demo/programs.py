@@ -82,8 +82,7 @@ def engines(*, autostart: bool) -> Program:
 
 
 def engine_environment() -> Program:
-    command = (*LOWER_PRIORITY, "make", "--no-print-directory", "engine")
-    return Program("engine-environment", command, once=True)
+    return Program("engine-environment", ("make", "--no-print-directory", "engine"), once=True)
 
 
 def python(*arguments: str) -> tuple[str, ...]:
