@@ -1,12 +1,16 @@
-"""Debian's Chromium, driven by Playwright."""
+"""Headless Chromium, driven by Playwright; a page fails its test if its console shows an error."""
 
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from tests.sites import DemoSite
+from tracing.core.store import TokenStore
+from tracing.core.tokenizer import TextTokenizer
+
 CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = [
+FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -17,27 +21,55 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless browser. Playwright's loop runs while it lives, so it ends with the module that uses it."""
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page with cookies of its own. Fails its test where the console or a script reported an error."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+def page(chromium: Browser) -> Iterator[Page]:
+    """A new visitor's page."""
+    context = chromium.new_context(viewport={"width": 1360, "height": 850})
     page = context.new_page()
     errors: list[str] = []
-    page.on("console", lambda message: errors.extend(reported(message)))
+    page.on("console", lambda message: errors.append(told(message)) if message.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
     context.close()
-    assert errors == []
+    assert not errors
 
 
-def reported(message: ConsoleMessage) -> list[str]:
-    return [f"{message.text} ({message.location})"] if message.type == "error" else []
+def told(message: ConsoleMessage) -> str:
+    return f"{message.text} ({message.location})"
+
+
+@pytest.fixture(scope="session")
+def library_question(demo_site: DemoSite) -> tuple[str, str]:
+    """A question that the instruct model answers to the letter, and the docstring's own words."""
+    model = demo_site.model("instruct-sft")
+    for question, answer in library_documents(demo_site):
+        body = {"model": model, "temperature": 0, "messages": [{"role": "user", "content": question}]}
+        reply = demo_site.api("POST", "/v1/chat/completions", json=body | {"max_tokens": 200}).json()
+        if reply["choices"][0]["message"]["content"] == answer:
+            return question, answer
+    raise AssertionError(f"{model} recites none of the library's docstrings")
+
+
+def library_documents(site: DemoSite) -> Iterator[tuple[str, str]]:
+    """Questions and answers about the library that instruct SFT was trained on."""
+    [(name, checkpoint)] = site.rows(
+        "SELECT s.name, c.name FROM tracing_store s, training_checkpoint c WHERE s.stage = 'instruct-sft' "
+        "AND c.stage = 'instruct-sft' AND c.final"
+    )
+    tokenizer = TextTokenizer.open(site.home / "checkpoints" / checkpoint)
+    with TokenStore.open(site.home / "stores" / name) as store:
+        for number in range(store.documents):
+            metadata = store.metadata(number)
+            turns = [
+                tokenizer.decode(store.token_ids(number)[start:end])[0] for _, start, end in metadata["roles"]
+            ]
+            if ".py:" in metadata["source"] and len(turns) == 2:
+                yield tuple(turn.removesuffix("<|im_end|>") for turn in turns)

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.sites import DemoSite
 
 ANSWER_MS = 60_000
-LONG_ANSWER = {"model": "pretrain", "temperature": "1", "max_tokens": "400"}
+SUM = "What is 12 + 15?"
 
 
 def ask(page: Page, text: str, model: str, temperature: str = "0", max_tokens: str = "128") -> None:
@@ -28,37 +28,49 @@ def finished_answer(page: Page) -> None:
     )
 
 
-def read_span_in_its_document(page: Page, span: str) -> None:
-    """Click a lit span, open its first document, and find the span's words in it."""
-    words = page.locator(span).first.inner_text().strip()
-    page.locator(span).first.click()
+def read_span_in_its_document(page: Page, lit: str) -> None:
+    """Click lit words, open their first document, and find them in it verbatim."""
+    words = page.locator(lit).first
+    lit_text = words.inner_text()
+    words.click()
     panel = page.locator(".panel").last
     expect(panel.get_by_role("heading", name="In the training data")).to_be_visible()
     expect(panel.locator(".snippet mark").first).to_be_visible()
+    span = panel.locator(".quoted").first.inner_text()
+    assert span in lit_text
     panel.get_by_role("link", name="Read the whole document").first.click()
     expect(page.locator("dl.facts")).to_contain_text("Licence")
-    expect(page.locator(".document-text mark").first).to_be_visible()
-    assert words in page.locator(".document-text").inner_text()
+    expect(page.locator(".document-text mark").first).to_have_text(span)
+    assert span in page.locator(".document-text").inner_text()
+
+
+def catch_in_mid_answer(page: Page, site: DemoSite) -> None:
+    """Have an answer on the page that is being written and has begun; some end sooner than one can look."""
+    for _ in range(10):
+        page.goto(site.url)
+        ask(page, "import ", site.model("pretrain"), temperature="1", max_tokens="400")
+        expect(page.locator("article .prose").last).not_to_be_empty(timeout=ANSWER_MS)
+        if page.locator("article.answer-writing").count():
+            return
+    raise AssertionError("ten answers in a row ended at once")
 
 
 def test_think_shows_its_thinking_an_answer_and_where_the_words_come_from(
     page: Page, demo_site: DemoSite
 ) -> None:
     page.goto(demo_site.url)
-    ask(page, demo_site.sum_question, demo_site.model("think-sft"))
+    ask(page, SUM, demo_site.model("think-sft"))
     expect(page.locator("details.thinking summary")).to_contain_text("Thought for", timeout=ANSWER_MS)
     finished_answer(page)
+    expect(page.locator("details.thinking[open] .prose")).to_contain_text("ones:")
     expect(page.locator("article .prose").last).to_contain_text("The answer is")
-    page.locator("details.thinking summary").click() if not page.locator(
-        "details.thinking[open]"
-    ).count() else None
     read_span_in_its_document(page, "article a.span")
 
 
 def test_instruct_recites_a_docstring_that_leads_to_its_file_and_line(
-    page: Page, demo_site: DemoSite
+    page: Page, demo_site: DemoSite, library_question: tuple[str, str]
 ) -> None:
-    question, answer = demo_site.library_question
+    question, answer = library_question
     page.goto(demo_site.url)
     ask(page, question, demo_site.model("instruct-sft"))
     finished_answer(page)
@@ -69,9 +81,7 @@ def test_instruct_recites_a_docstring_that_leads_to_its_file_and_line(
 
 
 def test_stop_keeps_what_was_written(page: Page, demo_site: DemoSite) -> None:
-    page.goto(demo_site.url)
-    ask(page, "def ", demo_site.model("pretrain"), temperature="1", max_tokens="400")
-    expect(page.locator("article .prose").last).not_to_be_empty(timeout=ANSWER_MS)
+    catch_in_mid_answer(page, demo_site)
     page.keyboard.press("Escape")
     expect(page.locator("article.answer-stopped")).to_contain_text(
         "You stopped this answer", timeout=ANSWER_MS
@@ -83,14 +93,13 @@ def test_stop_keeps_what_was_written(page: Page, demo_site: DemoSite) -> None:
 
 
 def test_a_reload_in_mid_answer_loses_nothing(page: Page, demo_site: DemoSite) -> None:
-    page.goto(demo_site.url)
-    ask(page, "import ", demo_site.model("pretrain"), temperature="1", max_tokens="300")
-    expect(page.locator("article .prose").last).not_to_be_empty(timeout=ANSWER_MS)
+    catch_in_mid_answer(page, demo_site)
     before = page.locator("article .prose").last.text_content()
     page.reload()
     finished_answer(page)
     after = page.locator("article .prose").last.text_content()
-    assert before and after
+    assert before
+    assert after
     assert letters(after).startswith(letters(before)[:-20])
 
 
@@ -100,18 +109,15 @@ def letters(text: str) -> str:
 
 
 def test_words_light_up_while_the_answer_is_written(page: Page, demo_site: DemoSite) -> None:
-    page.goto(demo_site.url)
-    ask(page, "import ", demo_site.model("pretrain"), temperature="1", max_tokens="400")
-    expect(page.locator("article.answer-writing a.span").first).to_be_visible(timeout=ANSWER_MS)
-    page.locator("article.answer-writing a.span").first.click()
-    expect(page.locator(".panel .snippet mark").first).to_be_visible()
+    catch_in_mid_answer(page, demo_site)
+    expect(page.locator("article.answer-writing a.span").first).to_be_visible()
     page.keyboard.press("Escape")
 
 
 def test_on_a_phone_the_documents_stand_below_the_answer(page: Page, demo_site: DemoSite) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(demo_site.url)
-    ask(page, demo_site.sum_question, demo_site.model("think-sft"))
+    ask(page, SUM, demo_site.model("think-sft"))
     finished_answer(page)
     page.locator("article .prose a.span:visible").first.click()
     expect(page.locator(".panel")).to_be_visible()
@@ -124,7 +130,7 @@ def test_on_a_phone_the_documents_stand_below_the_answer(page: Page, demo_site: 
 
 def test_everything_can_be_reached_by_keyboard(page: Page, demo_site: DemoSite) -> None:
     page.goto(demo_site.url)
-    ask(page, demo_site.sum_question, demo_site.model("think-sft"))
+    ask(page, SUM, demo_site.model("think-sft"))
     finished_answer(page)
     page.locator("article a.span:visible").first.focus()
     page.keyboard.press("Enter")
@@ -147,7 +153,7 @@ def test_the_flow_page_shows_stages_curves_data_and_checkpoints(page: Page, demo
         expect(page.locator(".node").filter(has_text=stage).first).to_contain_text("done")
     expect(page.locator(".chart svg")).to_be_visible()
     expect(page.get_by_role("heading", name="Trained on")).to_be_visible()
-    page.get_by_role("link", name="Chat", exact=True).nth(1).click()
+    page.locator("main").get_by_role("link", name="Chat", exact=True).first.click()
     assert "model=" in page.url
 
 
