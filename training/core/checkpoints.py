@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from tracing.core.partial import PartialDirectory
 from training.core.errors import CheckpointError
 from training.core.tokenizer import write_template
@@ -65,7 +67,7 @@ def publish_checkpoint(
     refuses."""
     partial = PartialDirectory(target)
     with partial.guard("publishing the checkpoint"):
-        model.save_pretrained(partial.path)
+        _write_model(model, partial.path)
         _write_tokenizer(tokenizer, partial.path, manifest.chat, model.config.max_position_embeddings)
         fields = asdict(manifest) | {
             "digest": file_digest(partial.path / WEIGHTS),
@@ -101,6 +103,13 @@ def code_commit() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
+
+
+def _write_model(model: Any, folder: Path) -> None:
+    try:
+        model.save_pretrained(folder)
+    except SafetensorError as error:  # its name for whatever the disk says
+        raise OSError(str(error)) from error
 
 
 def _write_tokenizer(source: Path, folder: Path, chat: str, context: int) -> None:

@@ -27,9 +27,9 @@ from training.core.order import DataOrder
 from training.core.recipe import TrainRecipe
 from training.core.recipe_files import recipe_table
 from training.core.state import StateFile
+from training.core.threads import Governor
 
 METRIC_STEPS = 10
-SAVE_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ class Loop:
         self.steps = count_steps(self._order, stage.recipe)
         self._optimizer = new_optimizer(stage.model, stage.recipe)
         self._state = StateFile(stage.job.folder)
+        self._governor = Governor(stage.job.config.threads)
         self._meter = Meter(stage.recipe.batch_size * stage.recipe.sequence_length)
         self._saved_at = time.monotonic()
         stage.model.set_attn_implementation(stage.recipe.attention)
@@ -115,6 +116,7 @@ class Loop:
         return saved.step
 
     def _step(self, step: int) -> None:
+        self._governor.adjust()
         rate = learning_rate(self._recipe, step, self.steps)
         set_learning_rate(self._optimizer, rate)
         with autocast():
@@ -152,7 +154,7 @@ class Loop:
             self._events.write(
                 "metric", step=done, tokens=done * self._meter.step_tokens, **self._meter.line()
             )
-            if time.monotonic() - self._saved_at >= SAVE_S and done < self.steps:
+            if time.monotonic() - self._saved_at >= self._recipe.save_s and done < self.steps:
                 self._save(done)
         if done in self._milestones() and not (folder := self._stage.job.checkpoint_folder(done)).exists():
             self._publish(done, folder, final=False)

@@ -127,6 +127,8 @@ class TrainRecipe:
     """Held-out sums that the final checkpoint is evaluated on, greedily and sampled; 0: no evaluation."""
     intermediate_problems: Annotated[int, Between(0, 100_000)] = 0
     """The same for intermediate checkpoints, greedily only."""
+    save_s: Annotated[float, Between(0, 86_400)] = 15.0
+    """Seconds between saved states, from which a killed stage goes on."""
     planned_s: Count = 0
     """Seconds the stage is expected to take, for a first estimate."""
 

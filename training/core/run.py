@@ -18,7 +18,7 @@ from training.core.errors import TrainingError
 from training.core.events import Events
 from training.core.job import Job
 from training.core.recipe_files import read_job
-from training.core.threads import use_threads
+from training.core.threads import prepare_openmp
 
 FAILED, ORPHANED, MISUSED = 1, 3, 2
 # What a person can act upon. A full or read-only disk is an OSError; torch has its own error for memory.
@@ -40,7 +40,7 @@ def run_job(folder: Path, events: Events) -> int:
     started = time.monotonic()
     try:
         config = read_job(folder)
-        use_threads(config.threads)
+        prepare_openmp(config.threads)
         stage = importlib.import_module(f"training.core.stages.{config.stage.replace('-', '_')}")
         stage.run(Job(folder, config, events))
         events.write("done", cpu_s=round(time.process_time(), 1), wall_s=round(time.monotonic() - started, 1))

@@ -1,0 +1,120 @@
+"""Recipes: the full size is the default, and whatever cannot be used is refused with what to do."""
+
+import json
+import math
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training.core.bounds import build
+from training.core.errors import RecipeError
+from training.core.optim import learning_rate
+from training.core.recipe import (
+    InstructSftRecipe,
+    MidtrainRecipe,
+    PretrainRecipe,
+    ThinkSftRecipe,
+    TrainRecipe,
+)
+from training.core.recipe_files import RECIPES, check_flow, flow_stages, load_flow, read_job, recipe_table
+
+SMALLEST: dict[str, Any] = {"name": "x", "pretrain": {}, "midtrain": {}, "think-sft": {}, "instruct-sft": {}}
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_recipe_that_we_ship_loads(path: Path) -> None:
+    flow = load_flow(path.stem)
+    assert flow.name == path.stem
+    assert [stage for stage, _ in flow_stages(flow)][-4:] == [
+        "pretrain",
+        "midtrain",
+        "think-sft",
+        "instruct-sft",
+    ]
+
+
+def test_the_defaults_are_the_full_size_recipe() -> None:
+    flow = load_flow("olmo3-7b")
+    assert flow.prepare is None
+    defaults = (PretrainRecipe(), MidtrainRecipe(), ThinkSftRecipe(), InstructSftRecipe())
+    parts = (flow.pretrain, flow.midtrain, flow.think_sft, flow.instruct_sft)
+    for part, default in zip(parts, defaults, strict=True):
+        assert {**recipe_table(part), "store": ""} == recipe_table(default)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"learning_rat": 1.0}, r"pretrain has no setting 'learning_rat'; did you mean 'learning_rate'"),
+        ({"learning_rate": math.nan}, r"learning_rate is nan: it has to be between 0 and 10"),
+        ({"learning_rate": -1.0}, r"learning_rate is -1.0: it has to be between 0 and 10"),
+        ({"learning_rate": math.inf}, r"learning_rate is inf"),
+        ({"learning_rate": "fast"}, r"learning_rate is 'fast': it has to be a number"),
+        ({"batch_size": 0}, r"batch_size is 0: it has to be between 1"),
+        ({"batch_size": 2.5}, r"batch_size is 2.5: it has to be a whole number"),
+        ({"batch_size": True}, r"batch_size is True: it has to be a whole number"),
+        ({"schedule": "warm"}, r"schedule is 'warm': choose one of 'cosine', 'linear', 'hold'"),
+        ({"model": {"layers": "4"}}, r"pretrain.model.layers is '4': it has to be a whole number"),
+        ({"model": 7}, r"pretrain.model is 7: it has to be a table"),
+        ({"store": "x" * 61}, r"store is 61 characters long"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named_with_its_value(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        check_flow({**SMALLEST, "pretrain": change}, "recipe")
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"name": "x"}, "needs a setting 'pretrain'"),
+        ({**SMALLEST, "name": "../x"}, "has to be lower-case letters"),
+        ({**SMALLEST, "name": ""}, "0 characters long"),
+        ({**SMALLEST, "prepare": {"modules": "os"}}, "modules is 'os': it has to be a list of texts"),
+        ({**SMALLEST, "prepare": {"high": 100}}, "high is 100"),
+    ],
+)
+def test_a_flow_that_cannot_be_run_is_refused(table: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        check_flow(table, "recipe")
+
+
+def test_an_unknown_recipe_lists_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"give a \.toml file or one of: .*demo"):
+        load_flow("nothing")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("name = ")
+    with pytest.raises(RecipeError, match="is not TOML"):
+        load_flow(broken)
+
+
+def test_a_jobs_configuration_is_checked(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="no job at"):
+        read_job(tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"stage": "fly", "name": "x", "home": "/"}))
+    with pytest.raises(RecipeError, match="has to name a stage"):
+        read_job(tmp_path)
+    path.write_text(json.dumps({"stage": "midtrain", "name": "x", "home": "/", "threads": 0}))
+    with pytest.raises(RecipeError, match="threads is 0"):
+        read_job(tmp_path)
+    path.write_text(json.dumps({"stage": "midtrain", "name": "x", "home": "/h", "recipe": {"epochs": 2}}))
+    assert read_job(tmp_path).recipe == MidtrainRecipe(epochs=2.0)
+
+
+def test_recipes_survive_the_way_through_json() -> None:
+    recipe = load_flow("demo").pretrain
+    assert build(PretrainRecipe, json.loads(json.dumps(recipe_table(recipe))), "pretrain") == recipe
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "linear", "hold"])
+def test_a_schedule_warms_up_to_the_peak_and_ends_at_the_final_rate(schedule: str) -> None:
+    settings = {"learning_rate": 1.0, "final_learning_rate": 0.1, "warmup_steps": 10, "schedule": schedule}
+    recipe = build(TrainRecipe, settings, "test")
+    rates = [learning_rate(recipe, step, 1000) for step in range(1000)]
+    assert rates[0] == pytest.approx(0.1, abs=1e-3)
+    assert max(rates) == pytest.approx(1.0, abs=0.02)
+    assert rates[-1] == pytest.approx(0.1, abs=3e-3)
+    assert all(later <= earlier for earlier, later in pairwise(rates[20:]))
