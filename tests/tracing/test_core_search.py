@@ -66,7 +66,7 @@ def test_ranges_are_the_ranks_of_the_suffixes_that_begin_with_the_span(case: Cas
     with stores_of(documents, dtype=kind) as stores:
         corpus = Corpus(stores)
         query = corpus.query(query_ids)
-        pairs = [(a, b) for a in range(len(query_ids)) for b in range(a, min(a + 4, len(query_ids)) + 1)]
+        pairs = [(a, b) for a in range(len(query_ids)) for b in range(a + 1, min(a + 4, len(query_ids)) + 1)]
         starts, stops = np.array(pairs, dtype=np.int64).reshape(-1, 2).T.copy()
         with corpus.reading():
             ranges = corpus.find(query, starts, stops)

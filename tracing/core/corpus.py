@@ -67,31 +67,36 @@ class Corpus:
 
     def longest_matches(self, query: Query, cancelled: Cancel | None = None) -> Longs:
         """m(i): length of the longest prefix of query[i:] inside one document; shape [tokens]."""
-        lengths = np.zeros(query.size, dtype=np.int64)
+        lengths, firsts = np.zeros(query.size, dtype=np.int64), self.first_ranges(query)
         for begin in range(0, query.size, CHUNK_POSITIONS):
             if cancelled is not None and cancelled():
                 raise Cancelled("The trace was stopped.")
             end = min(begin + CHUNK_POSITIONS, query.size)
-            for _, _, shard in self.shards:
-                _check(shard, kernels.longest_matches(*_search(shard, query), begin, end, lengths))
+            for row, (_, _, shard) in enumerate(self.shards):
+                bounds = (firsts.lows[row], firsts.highs[row])
+                _check(shard, kernels.longest_matches(*_search(shard, query), *bounds, begin, end, lengths))
         return lengths
 
-    def whole(self, sequences: int) -> Ranges:
-        """The range of every suffix, `sequences` times: what the empty sequence matches."""
-        entries = np.array([[shard.entries] for _, _, shard in self.shards], dtype=np.int64)
-        highs = np.repeat(entries, sequences, axis=1)
-        return Ranges(np.zeros_like(highs), highs)
+    def first_ranges(self, query: Query, places: Longs | None = None) -> Ranges:
+        """Ranges of the single tokens at these places of the query, by default at all of them."""
+        lows, highs = [], []
+        for _, _, shard in self.shards:
+            keys = query.keys(shard.kind) if places is None else query.keys(shard.kind)[places]
+            low, high = shard.first_ranges(keys)
+            lows.append(low)
+            highs.append(high)
+        return Ranges(np.stack(lows), np.stack(highs))
 
     def find(
-        self, query: Query, starts: Longs, stops: Longs, within: Ranges | None = None, known: int = 0
+        self, query: Query, starts: Longs, stops: Longs, within: Ranges | None = None, known: int = 1
     ) -> Ranges:
-        """Ranges of the sequences query[starts[n]:stops[n]].
+        """Ranges of the sequences query[starts[n]:stops[n]], none of them empty.
 
         `within` are ranges whose suffixes all begin with the first `known` tokens of the sequence,
-        by default those of the empty sequence.
+        by default those of its first token.
         """
-        start = self.whole(starts.size) if within is None else within
-        ranges = Ranges(start.lows.copy(), start.highs.copy())
+        first = self.first_ranges(query, starts) if within is None else within
+        ranges = Ranges(first.lows.copy(), first.highs.copy())
         shared = np.full(starts.size, known, dtype=np.int64)
         for row, (_, _, shard) in enumerate(self.shards):
             bounds = (starts, stops, shared, ranges.lows[row], ranges.highs[row])

@@ -74,6 +74,10 @@ class GrowingText:
 
 def _ends_inside(backwards: Sequence[bytes]) -> bool:
     """Whether the text of these pieces, the last one first, ends within a character."""
+    if backwards and backwards[0][-1:].isascii() and backwards[0]:
+        return False
+    if backwards and backwards[0][-1:] and backwards[0][-1] < 0x80:
+        return False
     end = b"".join(backwards[::-1])[-3:]  # a character has at most 4 bytes
     return codecs.utf_8_decode(end, "replace", False)[1] < len(end)
 

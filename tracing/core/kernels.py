@@ -91,18 +91,25 @@ def longest_matches(
     width: int,
     pointer: int,
     keys: Longs,
+    lows: Longs,
+    highs: Longs,
     begin: int,
     end: int,
     lengths: Longs,
 ) -> int:
     """Raise lengths[i], for begin <= i < end, to the longest prefix of keys[i:] that occurs in the shard.
 
-    One binary search a position, comparing from the prefix that both bounds are known to share
-    (Manber and Myers, 1993, section 3).
+    lows[i]..highs[i] are the ranks of the suffixes that begin with keys[i]. One binary search a
+    position, comparing from the prefix that both bounds are known to share (Manber and Myers, 1993,
+    section 3).
     """
     entries, total = data.size // width, keys.size
     for i in range(begin, end):
-        low, high, low_common, high_common = 0, entries, 0, 0
+        low, high, low_common, high_common = lows[i], highs[i], 1, 1
+        if low >= high:
+            continue
+        if low < 0 or high > entries:
+            return DAMAGED
         while low < high:
             middle = (low + high) >> 1
             position = _entry(table, table_state, middle, pointer)

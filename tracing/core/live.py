@@ -29,7 +29,7 @@ class LiveTrace:
         self._settled_spans = 0  # how many of them lie where the layout is settled,
         self._settled: list[Piece] = []  # and their candidates
         self._begun = 0  # the open match is [begun, end of the text)
-        self._ranges = corpus.whole(1)
+        self._ranges: Ranges | None = None  # of the open match; none while it is empty
         self._shown: dict[Piece, Span] = {}
         self._final: dict[Piece, Span] = {}  # spans built where the layout is settled
 
@@ -71,30 +71,32 @@ class LiveTrace:
 
     def _follow(self, stop: int) -> None:
         """Make [begun, stop) the longest suffix of the first `stop` tokens that occurs."""
-        ranges = self._narrowed(self._begun, stop, self._ranges, stop - 1 - self._begun)
-        if not ranges.counts.any():
+        ranges = self._find(self._begun, stop, self._ranges)
+        if ranges is None:
             if self._begun < stop - 1:
                 self._ended.append((self._begun, stop - 1))
             self._begun, ranges = self._restart(stop)
         self._ranges = ranges
 
-    def _restart(self, stop: int) -> tuple[int, Ranges]:
-        """The first start after `begun` whose [start, stop) occurs, and its ranges; (stop, all) for none.
+    def _restart(self, stop: int) -> tuple[int, Ranges | None]:
+        """The first start after `begun` whose [start, stop) occurs, and its ranges; `stop` if there is none.
 
         If one start will do so will those after it, so half of them are ruled out at a time.
         """
-        low, high, found = self._begun + 1, stop, self._corpus.whole(1)
+        low, high, found = self._begun + 1, stop, None
         while low < high:
             middle = (low + high) // 2
-            ranges = self._narrowed(middle, stop, self._corpus.whole(1), 0)
-            if ranges.counts.any():
+            if ranges := self._find(middle, stop):
                 high, found = middle, ranges
             else:
                 low = middle + 1
         return low, found
 
-    def _narrowed(self, start: int, stop: int, within: Ranges, known: int) -> Ranges:
-        return self._corpus.find(self._query, np.array([start]), np.array([stop]), within, known)
+    def _find(self, start: int, stop: int, within: Ranges | None = None) -> Ranges | None:
+        """Ranges of [start, stop), `within` those of [start, stop - 1) if given; None if it never occurs."""
+        known = 1 if within is None else stop - 1 - start
+        ranges = self._corpus.find(self._query, np.array([start]), np.array([stop]), within, known)
+        return ranges if ranges.counts.any() else None
 
     def _open(self) -> list[Piece]:
         return [(self._begun, self._query.size)] if self._begun < self._query.size else []

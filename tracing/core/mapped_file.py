@@ -69,7 +69,7 @@ class MappedFile:
             raise StoreDamaged(f"{self.path} has no bytes {start}..{stop}: restore or rebuild the store.")
         self.check_unchanged()
         blocks = self.state[start // BLOCK_BYTES : -(-stop // BLOCK_BYTES)]
-        if (blocks != SOUND).any():
+        if blocks.tobytes().count(SOUND) < blocks.size:
             blocks[blocks == UNSEEN] = TOUCHED
             self.check_touched()
         return self.data[start:stop]

@@ -12,7 +12,7 @@ from tracing.core.errors import StoreError, StoreExists
 
 
 class PartialDirectory:
-    """A locked temporary sibling of `target`; `publish` syncs everything and renames it to `target`.
+    """A locked temporary sibling of `target`; `publish` syncs everything in it and renames it to `target`.
 
     What a killed writer left behind is removed by the next writer for the same target: the lock tells
     the dead from the living.
@@ -25,9 +25,13 @@ class PartialDirectory:
         self._removed = False
         with self.guard("starting"):
             target.parent.mkdir(parents=True, exist_ok=True)
-            _remove_abandoned(target)
-            self.path.mkdir()
-            self._lock = _lock(self.path)
+            starting = _lock(target.parent, wait=True)  # nobody takes the new directory for an abandoned one
+            try:
+                _remove_abandoned(target)
+                self.path.mkdir()
+                self._lock = _lock(self.path)
+            finally:
+                os.close(starting)
 
     @contextmanager
     def guard(self, doing: str) -> Iterator[None]:
@@ -45,8 +49,8 @@ class PartialDirectory:
 
     def publish(self) -> None:
         """Sync the files, the directory and its parent around the rename; StoreExists if taken meanwhile."""
-        for file in sorted(self.path.iterdir()):
-            _sync(file)
+        for path in sorted(self.path.rglob("*")):
+            _sync(path)
         _sync(self.path)
         if self.target.exists():
             self.remove()
@@ -68,11 +72,11 @@ class PartialDirectory:
             self._lock = None
 
 
-def _lock(directory: Path) -> int:
-    """A held lock on `directory`; OSError if another process holds it."""
+def _lock(directory: Path, *, wait: bool = False) -> int:
+    """A held lock on `directory`; unless told to wait, OSError if another process holds it."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError:
         os.close(descriptor)
         raise

@@ -1,6 +1,7 @@
 """One shard of an open token store: its mapped files, and its documents by number."""
 
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ class Shard:
         start, stop = self._extent("metaoff", "metadata", document)
         line = self.files["metadata"].read(start, stop).tobytes()
         try:
-            return dict(json.loads(line))
+            return dict(json.loads(line.decode()))
         except (ValueError, TypeError) as error:
             path = self.files["metadata"].path
             raise StoreDamaged(f"{path} has no JSON object for document {document}: rebuild it.") from error
@@ -75,16 +76,35 @@ class Shard:
             pairs = np.array(file.read(0, file.size_bytes).tobytes().split(), dtype=np.int64).reshape(-1, 2)
         except ValueError as error:
             raise StoreDamaged(f"{file.path} is no list of counts: rebuild the store.") from error
-        if pairs[:, 1].sum() != self.entries or (np.diff(pairs[:, 0]) <= 0).any():
+        ids, counts = pairs.T
+        if counts.sum() != self.entries or (counts <= 0).any() or (np.diff(ids) <= 0).any() or ids[0] < 0:
             raise StoreDamaged(f"{file.path} does not count this store's tokens: rebuild the store.")
         return pairs
+
+    def first_ranges(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(low, high) ranks of the suffixes that begin with each key; low == high for none.
+
+        Suffixes are sorted by their first token first, so its counts say where they lie.
+        """
+        known, ends = self._first_tokens
+        places = np.minimum(np.searchsorted(known, keys), known.size - 1)
+        found = known[places] == keys
+        return np.where(found, ends[places], 0), np.where(found, ends[places + 1], 0)
+
+    @cached_property
+    def _first_tokens(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The key of each token that occurs, in order, and the rank where each one's suffixes begin."""
+        ids, counts = self.unigrams().T
+        keys = ids.astype(self.kind.numpy).view(self.kind.numpy.newbyteorder(">")).astype(np.int64)
+        order = np.argsort(keys)
+        return keys[order], np.concatenate([[0], np.cumsum(counts[order])])
 
     def document_at(self, byte_pointer: int) -> int:
         """Number of the document that holds the byte at `byte_pointer` of tokenized.N."""
         low, high = 0, self.documents
         while high - low > 1:
             middle = (low + high) // 2
-            if self._offset("offset", middle) <= byte_pointer:
+            if self._extent("offset", "tokenized", middle)[0] <= byte_pointer:
                 low = middle
             else:
                 high = middle
@@ -96,13 +116,9 @@ class Shard:
 
     def _extent(self, offsets: str, data: str, document: int) -> tuple[int, int]:
         """Start and stop of a document in the file `data`, bounds checked by whoever reads it."""
-        last = document + 1 == self.documents
-        stop = self.files[data].size_bytes if last else self._offset(offsets, document + 1)
-        return self._offset(offsets, document), stop
-
-    def _offset(self, stem: str, document: int) -> int:
-        entry = self.files[stem].read(document * OFFSET_BYTES, (document + 1) * OFFSET_BYTES)
-        return int.from_bytes(entry.tobytes(), "little")
+        file, place = self.files[offsets], document * OFFSET_BYTES
+        entries = file.read(place, min(place + 2 * OFFSET_BYTES, file.size_bytes)).view("<u8").tolist()
+        return entries[0], entries[1] if len(entries) > 1 else self.files[data].size_bytes
 
 
 def _read_checksums(directory: Path, manifest: Manifest, number: int) -> dict[str, NDArray[np.uint64]]:

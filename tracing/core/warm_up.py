@@ -17,7 +17,7 @@ def warm_up() -> None:
     data_state, table_state, offset_state = (np.full(1, SOUND, dtype=np.uint8) for _ in range(3))
     zero, one = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
     search = (data, table, data_state, table_state, 2, 1, np.array([256]))
-    kernels.longest_matches(*search, 0, 1, zero.copy())
+    kernels.longest_matches(*search, zero, one, 0, 1, zero.copy())
     kernels.find_ranges(*search, zero, one, zero, zero.copy(), one + 1)
     found = np.zeros((1, 4), dtype=np.int64)
     kernels.locate(data, table, offsets, table_state, offset_state, 2, 1, zero, found)
