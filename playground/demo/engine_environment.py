@@ -34,7 +34,7 @@ class EngineEnvironment:
         if PROGRAM not in states or "engines" not in states:
             return ""
         install = states[PROGRAM]
-        if install.state == "EXITED" and install.exit_status == 0:
+        if install.ended_well:
             self.start_engines(states["engines"])
             return ""
         if install.running:

@@ -38,7 +38,7 @@ class Lines:
 def facts_of(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """What is worth a line: programs that do not run, engines' states, stages' phases and ends."""
     for program in snapshot.programs.values():
-        yield program.name, program.state.lower()
+        yield program.name, "done" if program.ended_well else program.state.lower()
     for engine in snapshot.engines:
         yield f"engine {engine.slot}", words.of_engine(engine)
     if snapshot.overview:

@@ -37,6 +37,10 @@ class ProgramState:
     def running(self) -> bool:
         return self.state == "RUNNING"
 
+    @property
+    def ended_well(self) -> bool:
+        return self.state == "EXITED" and self.exit_status == 0
+
 
 class Supervisor:
     """A supervisord of our own. As a context manager it leaves no process behind."""
