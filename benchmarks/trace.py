@@ -9,7 +9,6 @@ import argparse
 import datetime
 import json
 import os
-import platform
 import signal
 import statistics
 import subprocess
@@ -26,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from benchmarks import machine
 from tracing.core.corpus import Corpus
 from tracing.core.spans import SpanOptions, maximal_spans
 from tracing.core.store import TokenStore
@@ -42,21 +42,20 @@ MAX_COUNTS = {"infini-gram attribute, max_cnt 1e6": 10**6, "infini-gram attribut
 Ids = NDArray[np.int64]
 
 
-def main(arguments: list[str] | None = None) -> dict[str, Any]:
-    """Run the benchmark with these command-line arguments; prints, and returns what it printed as JSON."""
-    options = parse(arguments)
+def main() -> None:
+    """Measure, print the table, and keep it with the JSON beside earlier results."""
+    options, place = parse(), {"machine": machine.describe(), "load_average": round(os.getloadavg()[0], 1)}
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory(dir=options.directory) as directory:
-        report = measure(Path(directory), options)
-    print_table(report)
-    text = json.dumps(report, indent=1)
+        report = place | measure(Path(directory), options)
+    text = f"{table(report)}\n```json\n{json.dumps(report, indent=1)}\n```\n"
     print(text)
     if options.json:
-        Path(options.json).write_text(text + "\n")
-    return report
+        Path(options.json).write_text(json.dumps(report) + "\n")
+    print(f"Kept in {machine.keep('trace', text)}.")
 
 
-def parse(arguments: list[str] | None) -> argparse.Namespace:
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -64,8 +63,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--texts", type=int, default=100, help="texts to trace (default 100)")
     parser.add_argument("--seed", type=int, default=0, help="of the synthetic text and of the traced texts")
     parser.add_argument("--directory", help="where to build the store; it is removed afterwards")
-    parser.add_argument("--json", help="file to write the figures to")
-    return parser.parse_args(arguments)
+    parser.add_argument("--json", help="file to write the figures to, for programs")
+    return parser.parse_args()
 
 
 def measure(directory: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -82,10 +81,8 @@ def measure(directory: Path, options: argparse.Namespace) -> dict[str, Any]:
     return {
         "benchmark": "trace",
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
         "store": describe(store, build_s),
         "text_tokens": TEXT_TOKENS,
-        "load_average": os.getloadavg()[0],
         "ms": {**rows, **engine_rows},
         "same_spans_and_counts": same,
     }
@@ -250,40 +247,27 @@ def summary(times_ms: list[tuple[float, float]]) -> dict[str, Any]:
     return {**{name: round(value, 4) for name, value in figures.items()}, "n": len(times_ms)}
 
 
-def machine() -> dict[str, Any]:
-    info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    model = next(
-        (line.split(":")[1].strip() for line in info.splitlines() if line.startswith("model name")), ""
-    )
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    versions = {name: version(name) for name in ("numpy", "numba", "infini-gram")}
-    return {
-        "cpu": model or platform.processor(),
-        "cores": os.cpu_count(),
-        "cores_used": 1,
-        "memory_gib": round(memory / 2**30, 1),
-        "python": platform.python_version(),
-        **versions,
-    }
-
-
 def describe(store: TokenStore, build_s: float) -> dict[str, Any]:
     size_bytes = sum(file.size_bytes for file in store.manifest.files.values())
     sizes = {"tokens": store.tokens, "documents": store.documents, "size_bytes": size_bytes}
     return {**sizes, "build_s": round(build_s, 2)}
 
 
-def print_table(report: dict[str, Any]) -> None:
-    place, columns = report["machine"], ("median", "p95", "cpu_median")
-    print(f"{report['date']}  {place['cpu']}, 1 of {place['cores']} cores, load {report['load_average']:.1f}")
-    print(f"store of {report['store']['tokens']:,} tokens; texts of {report['text_tokens']} tokens; warm\n")
-    print(f"{'ms':42}{''.join(f'{column:>12}' for column in columns)}{'n':>8}")
+def table(report: dict[str, Any]) -> str:
+    """The figures as a Markdown table."""
+    columns = ("median", "p95", "cpu_median", "n")
+    agreed = f"The same maximal spans and counts as infini-gram {version('infini-gram')}"
+    lines = [
+        f"# Tracing {report['text_tokens']} tokens: ms, warm, one core",
+        f"{report['machine']}; load average {report['load_average']} before. Store of "
+        f"{report['store']['tokens']:,} tokens. {agreed}: {report['same_spans_and_counts']}.\n",
+        f"| ms | {' | '.join(columns)} |",
+        "|---|" + "---|" * len(columns),
+    ]
     for name, row in report["ms"].items():
-        figures = (
-            "".join(f"{row[column]:12.3f}" for column in columns) if "n" in row else f"  {row['failed']}"
-        )
-        print(f"{name:42}{figures}{row.get('n', ''):>8}")
-    print(f"\nthe same maximal spans and counts as infini-gram: {report['same_spans_and_counts']}\n")
+        figures = " | ".join(str(row[column]) for column in columns) if "n" in row else row["failed"]
+        lines.append(f"| {name} | {figures} |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
