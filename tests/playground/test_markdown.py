@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from playground.core.markdown import Paint, render_blocks
 
 TAG = re.compile(r'<a class="span[^>]*>|</a>')
-WORDS = st.sampled_from(["a", "**b**", "_c_", "`d`", "\n", "\n\n", "- ", "# ", " ", "é", "1. ", "> ", "*", "[x](y)", "<b>"])
+WORDS = st.sampled_from(
+    ["a", "**b**", "_c_", "`d`", "\n", "\n\n", "- ", "# ", " ", "é", "1. ", "> ", "*", "[x](y)", "<b>"]
+)
 
 
 def paint(start: int, end: int) -> Paint:
@@ -36,7 +38,10 @@ def test_nothing_a_model_writes_becomes_active_html(text: str) -> None:
 
 
 def test_each_top_level_block_is_rendered_apart() -> None:
-    assert render_blocks("one\n\n- two\n- three\n") == ["<p>one</p>\n", "<ul>\n<li>two</li>\n<li>three</li>\n</ul>\n"]
+    assert render_blocks("one\n\n- two\n- three\n") == [
+        "<p>one</p>\n",
+        "<ul>\n<li>two</li>\n<li>three</li>\n</ul>\n",
+    ]
 
 
 def test_a_span_is_painted_at_its_offsets() -> None:
@@ -72,4 +77,6 @@ def test_painting_never_changes_what_a_reader_sees(text: str, data: st.DataObjec
     cuts = sorted(set(data.draw(st.lists(st.integers(0, len(text)), max_size=6))))
     paints = [paint(a, b) for a, b in zip(cuts[::2], cuts[1::2], strict=False)]
     painted = [re.sub(TAG, "", block) for block in render_blocks(text, paints)]
-    assert [re.sub("</a>", "", block) for block in painted] == [re.sub("</a>", "", b) for b in render_blocks(text)]
+    assert [re.sub("</a>", "", block) for block in painted] == [
+        re.sub("</a>", "", b) for b in render_blocks(text)
+    ]
