@@ -8,40 +8,22 @@ from django.urls import reverse
 from playground.core.markdown import Paint, render_blocks
 from playground.core.think_split import split_thinking
 from playground.models import Message, MessageState
-from tracing.core.relevance import best_tier
+from tracing.core.result import Highlight, merge_spans
 from tracing.marks import marked_parts
 
 
 @dataclass(frozen=True)
-class Segment:
-    """Overlapping spans, shown as one: characters [start, end) of the raw text, and the spans' numbers."""
+class Place:
+    """Where a kept span stands."""
 
     start: int
     end: int
-    spans: tuple[int, ...]
-    relevance: str
-
-    @property
-    def css_class(self) -> str:
-        return f"span span-{self.relevance}"
+    relevance: str | None
 
 
-def segments(spans: list[dict[str, Any]]) -> list[Segment]:
-    """The spans merged where they overlap, in the order of the text."""
-    merged: list[Segment] = []
-    for number, span in sorted(enumerate(spans), key=lambda item: (item[1]["start"], item[1]["end"])):
-        tier = span.get("relevance", "low")
-        last = merged[-1] if merged else None
-        if last and span["start"] < last.end:
-            merged[-1] = Segment(
-                last.start,
-                max(last.end, span["end"]),
-                (*last.spans, number),
-                best_tier([last.relevance, tier]),
-            )
-        else:
-            merged.append(Segment(span["start"], span["end"], (number,), tier))
-    return merged
+def segments(spans: list[dict[str, Any]]) -> list[Highlight]:
+    """The spans of a kept trace, or of a live one, as they are painted: those that overlap as one."""
+    return merge_spans([Place(span["start"], span["end"], span.get("relevance")) for span in spans])
 
 
 @dataclass(frozen=True)
@@ -75,14 +57,14 @@ def answer_html(
     )
 
 
-def paints_within(message_id: object, painted: list[Segment], start: int, end: int) -> list[Paint]:
+def paints_within(message_id: object, painted: list[Highlight], start: int, end: int) -> list[Paint]:
     """The segments that touch [start, end), cut to it and counted from its start."""
     return [
         Paint(
             max(segment.start, start) - start,
             min(segment.end, end) - start,
             href=reverse("span-documents", args=[message_id, segment.start, segment.end]),
-            css_class=segment.css_class,
+            css_class=f"span span-{segment.relevance}",
             label="Found in the training data: show the documents",
         )
         for segment in painted

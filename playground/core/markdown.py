@@ -16,9 +16,11 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 OPEN, CLOSE = "\ue000", "\ue001"
-TAGS = set(
-    "a blockquote br code del em h1 h2 h3 h4 h5 h6 hr li ol p pre s strong table tbody td th thead tr ul".split()
-)
+TAGS = {
+    *("p", "br", "hr", "blockquote", "pre", "code", "a", "em", "strong", "del", "s"),
+    *("h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li"),
+    *("table", "thead", "tbody", "tr", "th", "td"),
+}
 ATTRIBUTES = {"a": {"href"}, "code": {"class"}, "ol": {"start"}}
 # A list, heading or quote marker must stay the first thing on its line.
 BLOCK_PREFIX = re.compile(r"[ \t]*(?:(?:#{1,6}|[-*+]|\d{1,9}[.)]|>|\|)[ \t]*)*")
@@ -93,11 +95,9 @@ def after_block_prefix(text: str, start: int, end: int) -> int:
 def block_html(text: str) -> list[str]:
     """Sanitised HTML of each top-level block."""
     environment: dict[str, object] = {}
-    tokens = MARKDOWN.parse(text, environment)
-    return [
-        nh3.clean(MARKDOWN.renderer.render(block, MARKDOWN.options, environment), tags=TAGS, attributes=ATTRIBUTES)
-        for block in top_level(tokens)
-    ]
+    blocks = top_level(MARKDOWN.parse(text, environment))
+    rendered = (MARKDOWN.renderer.render(block, MARKDOWN.options, environment) for block in blocks)
+    return [nh3.clean(html, tags=TAGS, attributes=ATTRIBUTES) for html in rendered]
 
 
 def top_level(tokens: Sequence[Token]) -> Iterable[list[Token]]:
@@ -113,7 +113,7 @@ def top_level(tokens: Sequence[Token]) -> Iterable[list[Token]]:
 
 
 def paint_block(html: str, paints: Iterable[Paint]) -> str:
-    """`html` with its marks turned into links; a link is closed and opened again around the tags inside it."""
+    """`html` with its marks turned into links, each closed and opened again around the tags inside it."""
     source = iter(paints)
     out: list[str] = []
     current: Paint | None = None
@@ -132,5 +132,5 @@ def paint_block(html: str, paints: Iterable[Paint]) -> str:
 
 
 def painted_text(html: str, paint: Paint) -> str:
-    address, label = escape(paint.href), escape(paint.label)
-    return f'<a class="{escape(paint.css_class)}" href="{address}" hx-get="{address}" title="{label}">{html}</a>'
+    address, css_class, label = escape(paint.href), escape(paint.css_class), escape(paint.label)
+    return f'<a class="{css_class}" href="{address}" hx-get="{address}" title="{label}">{html}</a>'

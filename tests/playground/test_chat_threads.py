@@ -131,13 +131,13 @@ def span(start: int, end: int, tier: str = "low") -> dict[str, object]:
 
 
 def test_overlapping_spans_are_shown_as_one_with_the_best_tier() -> None:
-    merged = segments([span(10, 20), span(0, 5, "high"), span(15, 30, "medium"), span(30, 40)])
+    merged = segments([span(0, 5, "high"), span(10, 20), span(15, 30, "medium"), span(30, 40)])
     assert [(s.start, s.end, s.relevance) for s in merged] == [
         (0, 5, "high"),
         (10, 30, "medium"),
         (30, 40, "low"),
     ]
-    assert merged[1].spans == (0, 2)
+    assert merged[1].spans == (1, 2)
 
 
 def test_the_panel_tells_each_span_of_the_segment_that_shares_most() -> None:

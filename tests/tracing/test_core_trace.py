@@ -183,7 +183,7 @@ def test_overlapping_spans_are_painted_as_one() -> None:
         text = "q Join two or more pathname components as needed z carry 1."
         request = TraceRequest.of_text(text, TOKENIZER, density=1.0, min_tokens=3)
         found = Tracer(stores, TOKENIZER).trace(request)
-    [painted] = found.highlights()
+    [painted] = merge_spans(found.spans)
     assert found.text[painted.start : painted.end] == "Join two or more pathname components as needed"
     assert painted.spans == (0, 1)
     assert merge_spans([]) == []

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,10 +53,6 @@ class Trace:
             "timing_ms": {name: round(value, 3) for name, value in self.timing_ms.items()},
         }
 
-    def highlights(self) -> list["Highlight"]:
-        """The spans as painted: those that overlap merged into one, in text order."""
-        return merge_spans(self.spans)
-
 
 @dataclass(frozen=True)
 class Highlight:
@@ -68,7 +64,18 @@ class Highlight:
     relevance: str
 
 
-def merge_spans(spans: Sequence[Span]) -> list[Highlight]:
+class Placed(Protocol):
+    """What has a place in the text: a span, or what was kept of one."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def relevance(self) -> str | None: ...
+
+
+def merge_spans(spans: Sequence[Placed]) -> list[Highlight]:
     """The spans, given in text order, with those that share characters merged."""
     merged: list[Highlight] = []
     for number, span in enumerate(spans):
