@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from playground.cancellation import end
 from playground.core import model_files
 from playground.core.errors import EngineStartError, EngineUnavailable
 from playground.database import in_database
@@ -83,11 +84,9 @@ async def held(engine: LeasedEngine) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        renewal.cancel()
+        await end(renewal)
         # Shielded, because whoever waits for the answer may be cancelled more than once.
         await asyncio.shield(asyncio.ensure_future(in_database(give_back, engine.lease)))
-        with suppress(asyncio.CancelledError):
-            await renewal
 
 
 async def renew_until_cancelled(lease_id: int) -> None:

@@ -16,6 +16,8 @@ from django.conf import settings
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from playground.cancellation import end
+
 logger = logging.getLogger(__name__)
 CLAIM_S = 10
 KEEP_S = 3600
@@ -53,7 +55,7 @@ class AnswerStream:
         try:
             yield True
         finally:
-            beat.cancel()
+            await end(beat)
             await self.redis.delete(self.claim)
 
     async def _renew_claim(self) -> None:

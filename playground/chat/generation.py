@@ -17,6 +17,7 @@ from uuid import UUID
 from django.db import DatabaseError
 from django.utils import timezone
 
+from playground.cancellation import end
 from playground.chat.answer_stream import AnswerStream
 from playground.chat.history import conversation
 from playground.completions import (
@@ -111,9 +112,7 @@ async def ending_of(draft: Draft, stream: AnswerStream) -> tuple[MessageState, s
         logger.exception("Answer %s failed", draft.message.pk)
         return MessageState.INTERRUPTED, "Something broke in Headwater; the log has the details."
     finally:
-        stop.cancel()
-        writer.cancel()
-        await asyncio.gather(writer, stop, return_exceptions=True)
+        await asyncio.gather(end(writer), end(stop))
 
 
 async def follow_model(draft: Draft, stream: AnswerStream) -> None:

@@ -8,7 +8,7 @@ PATIENCE_S = 5.0
 """Somebody who has waited this long makes a busy engine finish its answers and take no new ones."""
 HOLD_S = 1.5
 """A checkpoint that was asked for a moment ago keeps its engine this long, so that whoever asked gets it."""
-RETURN_AFTER_S = 5.0
+RETURN_AFTER_S = 15.0
 """An engine that somebody borrowed goes back to a kept checkpoint after this much rest, if that is quick."""
 RESTART_AFTER_S = 60.0
 """And after this much, if it takes a new process."""
