@@ -24,8 +24,9 @@ def needs_install() -> bool:
 class EngineEnvironment:
     """Follows the install and starts the engines once it is done; a failed one is tried again."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
+    def __init__(self, supervisor: Supervisor, retry_s: float = RETRY_S) -> None:
         self.supervisor = supervisor
+        self.retry_s = retry_s
         self.failed_at: float | None = None
 
     def follow(self) -> str:
@@ -53,7 +54,7 @@ class EngineEnvironment:
         now = time.monotonic()
         if self.failed_at is None:
             self.failed_at = now
-        if now - self.failed_at > RETRY_S:
+        if now - self.failed_at > self.retry_s:
             self.failed_at = None
             self.supervisor.start_program(PROGRAM)
         return f"The engine could not be installed and is tried again: see logs/{PROGRAM}.log"

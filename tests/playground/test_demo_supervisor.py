@@ -13,6 +13,7 @@ import pytest
 
 from config.firstrun import SUPERVISED_MARK
 from playground.demo import leftovers
+from playground.demo.engine_environment import EngineEnvironment
 from playground.demo.errors import DemoError
 from playground.demo.programs import Program
 from playground.demo.supervisor import Supervisor
@@ -179,3 +180,25 @@ def test_leftovers_that_ignore_a_kind_word_are_killed(directory: Path) -> None:
     process.stdout.readline()
     assert leftovers.stop_all(directory, patience_s=0.3) == 1
     assert not psutil.pid_exists(process.pid)
+
+
+def test_engines_start_once_their_environment_is_installed(directory: Path) -> None:
+    """The first try of the install fails, as without a network; the second works."""
+    try_twice = (
+        "import pathlib, sys; p = pathlib.Path(sys.argv[1]); d = p.exists(); p.touch(); sys.exit(not d)"
+    )
+    command = (sys.executable, "-c", try_twice, str(directory / "tried"))
+    install = Program("engine-environment", command, once=True)
+    engines = Program("engines", SLEEPER, autostart=False)
+    with supervisor_of(directory, install, engines) as supervisor:
+        environment = EngineEnvironment(supervisor, retry_s=0.5)
+        assert eventually(lambda: "is tried again" in environment.follow())
+        assert state_of(supervisor, "engines") == "STOPPED"
+        assert eventually(lambda: not environment.follow() and state_of(supervisor, "engines") == "RUNNING")
+        assert supervisor.states()["engine-environment"].ended_well
+
+
+def test_an_environment_that_is_there_is_not_talked_about(directory: Path) -> None:
+    with supervisor_of(directory, Program("engines", SLEEPER)) as supervisor:
+        pid_of(supervisor, "engines")
+        assert EngineEnvironment(supervisor).follow() == ""
