@@ -37,7 +37,7 @@
   });
   document.addEventListener("htmx:afterRequest", (event) => {
     if (event.target.id !== "composer") return;
-    if (event.detail.successful) {
+    if (event.detail.xhr.status < 400) {
       document.getElementById("text").value = "";
       toBottom();
     }
@@ -75,7 +75,6 @@
   document.addEventListener("htmx:sendError", () => say("Headwater does not answer. Your text is still in the box; try again in a moment."));
   document.addEventListener("htmx:responseError", (event) => {
     const status = event.detail.xhr.status;
-    if (status === 422 || status === 507) return;
     say(status === 413 || status === 400 ? "That message is too large or malformed; nothing was sent." : `Something went wrong (${status}). Nothing was lost; try again.`);
   });
 

@@ -81,11 +81,13 @@ def test_instruct_recites_a_docstring_that_leads_to_its_file_and_line(
 
 
 def test_stop_keeps_what_was_written(page: Page, demo_site: DemoSite) -> None:
-    catch_in_mid_answer(page, demo_site)
-    page.keyboard.press("Escape")
-    expect(page.locator("article.answer-stopped")).to_contain_text(
-        "You stopped this answer", timeout=ANSWER_MS
-    )
+    for _ in range(10):  # an answer may end by itself between the look and the key
+        catch_in_mid_answer(page, demo_site)
+        page.keyboard.press("Escape")
+        expect(page.locator("article.answer-writing")).to_have_count(0, timeout=ANSWER_MS)
+        if page.locator("article.answer-stopped").count():
+            break
+    expect(page.locator("article.answer-stopped")).to_contain_text("You stopped this answer")
     kept = page.locator("article .prose").last.inner_text()
     assert kept.strip()
     page.reload()
@@ -109,9 +111,14 @@ def letters(text: str) -> str:
 
 
 def test_words_light_up_while_the_answer_is_written(page: Page, demo_site: DemoSite) -> None:
-    catch_in_mid_answer(page, demo_site)
-    expect(page.locator("article.answer-writing a.span").first).to_be_visible()
-    page.keyboard.press("Escape")
+    lit = page.locator("article.answer-writing a.span")
+    for _ in range(10):  # a short answer may end sooner than one can look
+        page.goto(demo_site.url)
+        ask(page, "15 + 12:", demo_site.model("pretrain"), temperature="0.7", max_tokens="400")
+        page.locator("article a.span").first.wait_for(timeout=ANSWER_MS)
+        if lit.count():
+            return
+    raise AssertionError("no words were lit before the answer's end")
 
 
 def test_on_a_phone_the_documents_stand_below_the_answer(page: Page, demo_site: DemoSite) -> None:
