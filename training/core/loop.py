@@ -96,7 +96,8 @@ class Loop:
         if (final := self._stage.job.checkpoint_folder()).exists():
             self._announce(self._own(final, self.steps), final, final=True)
             return
-        start = self._resume()
+        with self._meter.paused():
+            start = self._resume()
         self._announce_earlier()
         self._stage.model.train()
         for step in range(start, self.steps):
@@ -157,10 +158,12 @@ class Loop:
             if time.monotonic() - self._saved_at >= self._recipe.save_s and done < self.steps:
                 self._save(done)
         if done in self._milestones() and not (folder := self._stage.job.checkpoint_folder(done)).exists():
-            self._publish(done, folder, final=False)
+            with self._meter.paused():
+                self._publish(done, folder, final=False)
 
     def _save(self, done: int) -> None:
-        self._state.save(done, self._stage.model, self._optimizer)
+        with self._meter.paused():
+            self._state.save(done, self._stage.model, self._optimizer)
         self._saved_at = time.monotonic()
 
     def _milestones(self) -> list[int]:

@@ -1,6 +1,8 @@
 """Loss, gradient norm and speed of the steps since the last line of metrics."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class Meter:
@@ -14,6 +16,15 @@ class Meter:
         self._line_at = self._step_at = time.monotonic()
         self._step_s: float | None = None
         self._mean_loss = 0.0
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What is done inside is not training, and does not count as time spent on it."""
+        started = time.monotonic()
+        yield
+        took_s = time.monotonic() - started
+        self._line_at += took_s
+        self._step_at += took_s
 
     def add(self, loss: float, norm: float, rate: float) -> None:
         self.last_loss, self.last_norm, self.rate = loss, norm, rate
