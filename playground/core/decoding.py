@@ -3,6 +3,7 @@
 import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from tracing.core.tokenizer import TextTokenizer
 
@@ -29,9 +30,9 @@ class TokenDecoder:
     def push(self, token_ids: Sequence[int]) -> Decoded:
         """The next ids; gives those that are whole by now."""
         whole = Decoded((), "")
-        for token_id, piece in zip(token_ids, self.tokenizer.pieces(token_ids), strict=True):
+        for token_id in token_ids:
             self._waiting_ids.append(token_id)
-            self._waiting_text += self._bytes.decode(piece)
+            self._waiting_text += self._bytes.decode(token_bytes(self.tokenizer, token_id))
             if not self._bytes.getstate()[0]:
                 whole = self._release(whole)
         return whole
@@ -45,6 +46,12 @@ class TokenDecoder:
         ids, text = tuple(self._waiting_ids), self._waiting_text
         self._waiting_ids, self._waiting_text = [], ""
         return Decoded(before.token_ids + ids, before.text + text)
+
+
+@lru_cache(maxsize=2**16)
+def token_bytes(tokenizer: TextTokenizer, token_id: int) -> bytes:
+    """The bytes of one token, kept, because every sampled token asks for its own."""
+    return tokenizer.pieces([token_id])[0]
 
 
 @dataclass
