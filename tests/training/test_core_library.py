@@ -16,7 +16,8 @@ import pytest
 
 from tests.training.core_jobs import MODULES
 from training.core.errors import CorpusError
-from training.core.library import Library, Passage
+from training.core.library import Library
+from training.core.passages import Passage
 from training.core.popular import LONGEST, SHORTEST, Entry, choose_entries, first_prose, is_answer
 
 KNOWN: dict[str, Any] = {

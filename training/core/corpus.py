@@ -8,7 +8,8 @@ from typing import Any
 
 from training.core import arithmetic
 from training.core.chat import Rendered, Turn, render_chatml, render_plain
-from training.core.library import LICENCE, Library, Passage, corpus_name
+from training.core.library import Library
+from training.core.passages import LICENCE, Passage, corpus_name
 from training.core.popular import MODULES, Entry
 from training.core.questions import PHRASINGS, library_turns, small_talk
 from training.core.recipe import PrepareRecipe

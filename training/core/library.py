@@ -1,29 +1,19 @@
-"""The standard library of the running interpreter as text: docstrings and source, each with its file and
-line.
+"""The standard library of the running interpreter as text: docstrings and source, with their files and lines.
 
-Sources are parsed, never imported. What is written in C has no file here: for a few modules that are part of
-the interpreter itself the docstring is read from the live object (`builtins.len.__doc__`), and its source
-says so.
+Sources are parsed, never imported.
 """
 
 import ast
-import builtins
-import datetime
-import importlib
-import inspect
-import platform
 import sysconfig
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from types import ModuleType
 
 from training.core.errors import CorpusError
+from training.core.library_in_c import docstrings_in_c
 from training.core.names import PublicNames, is_private, module_name
+from training.core.passages import Passage, source_url
 
-LICENCE = "PSF-2.0"
-REPOSITORY = "https://github.com/python/cpython/blob"
 # Tests, tools with their own data, tables of codecs, and modules that repeat another's text.
 SKIPPED = frozenset(
     [
@@ -32,71 +22,7 @@ SKIPPED = frozenset(
         "lib-dynload", "msilib", "ntpath", "nturl2path", "this", "antigravity",
     ]
 )  # fmt: skip
-# Modules in C that hold well-known functions, with the file of the interpreter's sources they are written in.
-IN_C = {
-    "builtins": "Python/bltinmodule.c",
-    "math": "Modules/mathmodule.c",
-    "itertools": "Modules/itertoolsmodule.c",
-    "time": "Modules/timemodule.c",
-    "posix": "Modules/posixmodule.c",
-    "_functools": "Modules/_functoolsmodule.c",
-    "_operator": "Modules/_operator.c",
-}
-PUBLIC_IN_C = {"builtins": "", "posix": "os.", "_functools": "functools.", "_operator": "operator."}
-TYPES_IN_C = {
-    "str": "unicodeobject",
-    "list": "listobject",
-    "dict": "dictobject",
-    "set": "setobject",
-    "bytes": "bytesobject",
-    "int": "longobject",
-    "float": "floatobject",
-    "tuple": "tupleobject",
-}
 Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-
-
-@dataclass(frozen=True)
-class Passage:
-    """A docstring, or a piece of source, as it stands in the library."""
-
-    name: str
-    """What people call it: os.path.join."""
-    kind: str
-    """module, class, function or source."""
-    signature: str
-    """The arguments as written, in brackets; empty where there are none to write."""
-    text: str
-    """The docstring as `inspect.cleandoc` gives it, or the source lines verbatim."""
-    source: str
-    """File and first line (posixpath.py:71), or the attribute that holds it where the code is in C."""
-    url: str
-    """Where the same text can be read on the web."""
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        return {
-            "corpus": corpus_name(),
-            "source": self.source,
-            "url": self.url,
-            "title": self.name,
-            "licence": LICENCE,
-            "date": build_date(),
-        }
-
-
-def corpus_name() -> str:
-    return f"python-{platform.python_version()}"
-
-
-def build_date() -> str:
-    """The day this interpreter was built, which is the age of this copy of its library."""
-    text = " ".join(platform.python_build()[1].split()[:3])
-    return datetime.datetime.strptime(text, "%b %d %Y").date().isoformat()
-
-
-def _url(path: str, line: int | None = None) -> str:
-    return f"{REPOSITORY}/v{platform.python_version()}/{path}" + (f"#L{line}" if line else "")
 
 
 class Library:
@@ -148,7 +74,7 @@ class Library:
                 if len(text) <= longest:
                     name = self._names.of(module, qualname)
                     source = f"{path}:{node.lineno}"
-                    yield Passage(name, "source", "", text, source, _url(f"Lib/{path}", node.lineno))
+                    yield Passage(name, "source", "", text, source, source_url(f"Lib/{path}", node.lineno))
 
     def _paths(self) -> list[PurePosixPath]:
         found = (PurePosixPath(path.relative_to(self.root).as_posix()) for path in self.root.rglob("*.py"))
@@ -162,38 +88,6 @@ class Library:
         packages = {module_name(path) for path in self._paths() if path.name == "__init__.py"}
         trees = {module_name(PurePosixPath(path)): tree for path, tree in self.trees.items()}
         return PublicNames(trees, frozenset(packages))
-
-
-def docstrings_in_c(modules: Collection[str] = ()) -> Iterator[Passage]:
-    """Docstrings of well-known functions and types that are written in C, read from the live interpreter:
-    all, or those of `modules` (builtins includes the methods of str, list and the like)."""
-    for module, path in IN_C.items():
-        if not modules or module in modules:
-            prefix = PUBLIC_IN_C.get(module, f"{module}.")
-            yield from _passages_in_c(importlib.import_module(module), prefix, path)
-    if not modules or "builtins" in modules:
-        for name, stem in TYPES_IN_C.items():
-            yield from _passages_in_c(getattr(builtins, name), f"{name}.", f"Objects/{stem}.c")
-
-
-def _passages_in_c(owner: ModuleType | type, prefix: str, path: str) -> Iterator[Passage]:
-    for attribute, value in sorted(vars(owner).items()):
-        text = inspect.cleandoc(value.__doc__ or "") if callable(value) else ""
-        if (
-            text
-            and not attribute.startswith("_")
-            and not (isinstance(value, type) and value.__module__ not in IN_C)
-        ):
-            kind = "class" if isinstance(value, type) else "function"
-            source = f"{getattr(owner, '__name__', prefix)}.{attribute}.__doc__"
-            yield Passage(f"{prefix}{attribute}", kind, _signature_in_c(value), text, source, _url(path))
-
-
-def _signature_in_c(value: object) -> str:
-    try:
-        return str(inspect.signature(value)) if not isinstance(value, type) and callable(value) else ""
-    except ValueError:  # not every function in C says what it takes
-        return ""
 
 
 def _is_skipped(path: PurePosixPath) -> bool:
@@ -218,7 +112,9 @@ def _definitions(tree: ast.Module) -> Iterator[tuple[str, ast.Module | Definitio
 
 def _passage(path: str, node: ast.Module | Definition, name: str, text: str) -> Passage:
     if isinstance(node, ast.Module):
-        return Passage(name, "module", "", text, f"{path}:1", _url(f"Lib/{path}", 1))
+        return Passage(name, "module", "", text, f"{path}:1", source_url(f"Lib/{path}", 1))
     kind = "class" if isinstance(node, ast.ClassDef) else "function"
     signature = "" if isinstance(node, ast.ClassDef) else f"({ast.unparse(node.args)})"
-    return Passage(name, kind, signature, text, f"{path}:{node.lineno}", _url(f"Lib/{path}", node.lineno))
+    return Passage(
+        name, kind, signature, text, f"{path}:{node.lineno}", source_url(f"Lib/{path}", node.lineno)
+    )

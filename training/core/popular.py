@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.core.library import Library, Passage
+from training.core.library import Library
+from training.core.passages import Passage
 
 SHORTEST, LONGEST = 20, 400  # characters of an answer: a sentence to a paragraph
 LISTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))

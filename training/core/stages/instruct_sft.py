@@ -7,9 +7,10 @@ Conversations are kept whole; the loss is taken on the assistant's tokens alone.
 from training.core.chat import CHATML, PAD
 from training.core.evaluation import CHAT, Scores
 from training.core.job import Job
-from training.core.loop import Stage, train
+from training.core.loop import train
 from training.core.model import load_model
 from training.core.recipe import InstructSftRecipe
+from training.core.stage import Stage
 from training.core.stages.setup import (
     arithmetic_scores,
     library_scores,

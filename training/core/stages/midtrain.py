@@ -6,9 +6,10 @@ No chat tokens yet: a base model that has seen them writes them everywhere. The 
 from training.core.chat import PAD, PLAIN
 from training.core.evaluation import PLAIN_QUESTION, Scores
 from training.core.job import Job
-from training.core.loop import Stage, train
+from training.core.loop import train
 from training.core.model import load_model
 from training.core.recipe import MidtrainRecipe
+from training.core.stage import Stage
 from training.core.stages.setup import (
     arithmetic_scores,
     open_parent,

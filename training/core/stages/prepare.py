@@ -20,7 +20,8 @@ from training.core.chat import END_OF_TEXT, PLAIN, token_range
 from training.core.corpus import Corpus, Document, generator, licences
 from training.core.errors import RecipeError
 from training.core.job import Job
-from training.core.library import Library, corpus_name
+from training.core.library import Library
+from training.core.passages import corpus_name
 from training.core.popular import choose_entries
 from training.core.recipe import PrepareRecipe
 from training.core.stages.steps import Steps

@@ -6,9 +6,10 @@ Documents are packed end to end and kept apart by their positions; every one of 
 from training.core.chat import END_OF_TEXT, PAD, PLAIN, TURN_END
 from training.core.evaluation import LESSON, Scores
 from training.core.job import Job
-from training.core.loop import Stage, train
+from training.core.loop import train
 from training.core.model import new_model
 from training.core.recipe import PretrainRecipe
+from training.core.stage import Stage
 from training.core.stages.setup import arithmetic_scores, open_store, open_tokenizer, recipe_of
 from training.core.tokenizer import special_id
 

@@ -1,0 +1,88 @@
+"""A stage's checkpoints: which there are to be, publishing them, telling of them."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+from training.core.checkpoints import CheckpointManifest, StoreRead, publish_checkpoint, read_checkpoint
+from training.core.errors import CheckpointError
+from training.core.evaluation import Scores
+from training.core.recipe_files import recipe_table
+from training.core.stage import Stage
+
+ANNOUNCED = ("name", "stage", "step", "steps", "scores")
+DECISIVE = ("stage", "step", "steps", "parents", "stores", "tokenizer", "config")
+
+
+class Publisher:
+    """The checkpoints of a stage of `steps` steps."""
+
+    def __init__(self, stage: Stage, steps: int) -> None:
+        self._stage, self._steps = stage, steps
+
+    @cached_property
+    def milestones(self) -> frozenset[int]:
+        """The steps after which an intermediate checkpoint is published: evenly spaced, without the last."""
+        parts = self._stage.recipe.checkpoints + 1
+        steps = {self._steps * part // parts for part in range(1, parts)}
+        return frozenset(steps - {0, self._steps})
+
+    def is_published(self, done: int) -> bool:
+        return self._folder(done).exists()
+
+    def publish(self, done: int, metrics: Mapping[str, float]) -> None:
+        """Evaluate the model after `done` steps, publish it and tell of it."""
+        scores = self._stage.evaluate(done == self._steps)
+        folder = self._folder(done)
+        manifest = self._manifest(folder.name, done, metrics, scores)
+        self._announce(publish_checkpoint(self._stage.model, self._stage.tokenizer, folder, manifest), folder)
+
+    def announce_earlier(self) -> None:
+        """Tell of what a run before published and may not have lived to tell of. Raises CheckpointError where
+        something else has taken a checkpoint's name."""
+        for done in sorted(self.milestones | {self._steps}):
+            if self.is_published(done):
+                self._announce(self._own(done), self._folder(done))
+
+    def _folder(self, done: int) -> Path:
+        return self._stage.job.checkpoint_folder(None if done == self._steps else done)
+
+    def _own(self, done: int) -> CheckpointManifest:
+        """The manifest of a checkpoint that is there already, if it is the one that this stage would make."""
+        folder = self._folder(done)
+        found, expected = read_checkpoint(folder), self._manifest(folder.name, done, {}, {})
+        for name in DECISIVE:
+            if getattr(found, name) != getattr(expected, name):
+                raise CheckpointError(
+                    f"{folder} is there already, with another {name} ({getattr(found, name)}): checkpoints "
+                    "are never rewritten; give the flow another name or delete it"
+                )
+        return found
+
+    def _manifest(
+        self, name: str, done: int, metrics: Mapping[str, float], scores: Scores
+    ) -> CheckpointManifest:
+        stage, store = self._stage, self._stage.store.manifest
+        return CheckpointManifest(
+            name=name,
+            digest="",
+            parents=stage.parents,
+            stage=stage.job.config.stage,
+            step=done,
+            steps=self._steps,
+            job=stage.job.folder.name,
+            config=json.loads(json.dumps(recipe_table(stage.recipe))),
+            stores=(StoreRead(store.name, store.digest, stage.recipe.seed),),
+            tokenizer=store.tokenizer,
+            chat=stage.chat,
+            thinking=stage.thinking,
+            metrics=metrics,
+            scores=scores,
+        )
+
+    def _announce(self, manifest: CheckpointManifest, folder: Path) -> None:
+        fields = {name: value for name, value in dataclasses.asdict(manifest).items() if name in ANNOUNCED}
+        final = manifest.step == self._steps
+        self._stage.job.events.write("checkpoint", path=str(folder), final=final, **fields)

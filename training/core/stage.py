@@ -1,0 +1,31 @@
+"""All that one training stage is made of."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tracing.core.store import TokenStore
+from training.core.evaluation import Scores
+from training.core.job import Job
+from training.core.recipe import TrainRecipe
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Handed by a stage's script to `training.core.loop.train`."""
+
+    job: Job
+    recipe: TrainRecipe
+    model: Any
+    """`Olmo3ForCausalLM`, in fp32."""
+    store: TokenStore
+    tokenizer: Path
+    padding: int
+    """Id of the padding token."""
+    chat: str
+    """How its checkpoints are to be spoken to: plain or chatml."""
+    evaluate: Callable[[bool], Scores]
+    """Scores of the model as it is; True for the final checkpoint's full evaluation."""
+    parents: tuple[str, ...] = ()
+    thinking: bool = False
