@@ -10,7 +10,8 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from playground.core import model_files
-from playground.core.engine_process import EngineConfig, end_leftovers
+from playground.core.engine_leftovers import end_leftovers
+from playground.core.engine_process import EngineConfig
 from playground.core.errors import EngineStartError
 from playground.core.placement import Action, Slot, Verb, Want, plan
 from playground.engine_slot import EngineSlot

@@ -1,24 +1,20 @@
 """One engine process: started on a checkpoint, watched, given other checkpoints while it runs, stopped."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
 import httpx
-import psutil
 
 from playground.core import model_files
+from playground.core.engine_leftovers import LAUNCHER, end_group
 from playground.core.errors import EngineStartError
 
-LAUNCHER = Path(__file__).with_name("launch_engine.py")
 SERVED_NAME = "headwater"
 HEALTH_TIMEOUT_S = 10.0
 LOAD_TIMEOUT_S = 600.0
@@ -215,43 +211,6 @@ class EngineProcess:
             return dict(json.loads(self.config.report.read_text()))
         except (OSError, ValueError):
             return {}
-
-
-def end_group(leader: int) -> None:
-    """Kill a process group, living leader or not."""
-    with suppress(ProcessLookupError):
-        os.killpg(leader, signal.SIGKILL)
-
-
-def end_leftovers(run_directory: Path) -> int:
-    """Kill the engines that an earlier supervisor of the same directory left; says how many there were.
-
-    They are known by their command line. psutil checks a process's start time before it signals it, so a
-    process number that another program has by now is safe.
-    """
-    leftovers = [process for process in psutil.process_iter() if is_engine_of(process, run_directory)]
-    for process in leftovers:
-        for child in [*children_of(process), process]:
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
-    psutil.wait_procs(leftovers, timeout=10)
-    return len(leftovers)
-
-
-def is_engine_of(process: psutil.Process, run_directory: Path) -> bool:
-    try:
-        words = process.cmdline()
-    except psutil.Error:
-        return False
-    sockets = [Path(b) for a, b in pairwise(words) if a == "--socket"]
-    return str(LAUNCHER) in words and any(socket.parent == run_directory for socket in sockets)
-
-
-def children_of(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return list(process.children(recursive=True))
-    except psutil.Error:
-        return []
 
 
 if sys.platform != "linux":  # pragma: no cover

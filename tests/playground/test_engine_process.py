@@ -18,7 +18,8 @@ from django.conf import settings
 
 from playground.core.decoding import TokenDecoder
 from playground.core.engine_client import EngineClient, GenerationRequest, Sampled
-from playground.core.engine_process import EngineConfig, EngineProcess, end_leftovers
+from playground.core.engine_leftovers import end_leftovers
+from playground.core.engine_process import EngineConfig, EngineProcess
 from playground.core.errors import EngineStartError
 from playground.core.model_files import dtype, kv_cache_bytes, weights_shape
 from playground.core.prompt import ChatFormat
