@@ -33,6 +33,8 @@ def open_store(job: Job, recipe: TrainRecipe) -> TokenStore:
 
 
 def open_tokenizer(job: Job) -> Tokenizer:
+    """The flow's tokenizer. Raises tracing's StoreMissing or StoreDamaged."""
+    TextTokenizer.open(job.tokenizer_folder)  # says what is wrong, where the library raises a bare Exception
     return Tokenizer.from_file(str(job.tokenizer_folder / "tokenizer.json"))
 
 
