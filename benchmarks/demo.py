@@ -6,6 +6,7 @@ environments are first installed into a fresh clone, and timed.
 """
 
 import argparse
+import json
 import subprocess
 import tempfile
 import time
@@ -124,10 +125,14 @@ def stage_lines(site: DemoSite) -> list[str]:
         wall_s = (datetime.fromisoformat(finished) - datetime.fromisoformat(started)).total_seconds()
         whole_s += wall_s
         scores = site.rows("SELECT scores FROM training_checkpoint WHERE job_id = ? AND final", job)
-        lines.append(
-            f"| {stage} | {wall_s / 60:.1f} | {(cpu_s or 0) / 60:.1f} | {scores[-1][0] if scores else ''} |"
-        )
+        told = in_words(scores[-1][0]) if scores else ""
+        lines.append(f"| {stage} | {wall_s / 60:.1f} | {(cpu_s or 0) / 60:.1f} | {told} |")
     return [*lines, f"| all | {whole_s / 60:.1f} | | |"]
+
+
+def in_words(scores: str) -> str:
+    """A checkpoint's scores, which the database holds as JSON: 'greedy 0.97, sampled 0.71'."""
+    return ", ".join(f"{name} {value:.3g}" for name, value in json.loads(scores).items())
 
 
 if __name__ == "__main__":
