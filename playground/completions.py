@@ -28,6 +28,8 @@ __all__ = [
     "Started",
     "Usage",
     "Waiting",
+    "generate",
+    "prepare",
     "stream_completion",
 ]
 
@@ -99,19 +101,9 @@ async def stream_completion(
     job = await asyncio.to_thread(
         prepare, checkpoint, messages, parameters, continue_raw_text, continue_token_ids
     )
-    for tries_left in reversed(range(TRIES)):
-        begun = False
-        try:
-            async with aclosing(attempt(job, timeout_s)) as events:
-                async for event in events:
-                    begun = begun or isinstance(event, Piece)
-                    yield event
-                return
-        except EngineDied:
-            if begun or not tries_left:
-                raise
-        yield Waiting(f"the engine of {checkpoint.name} broke off before its first word; asking again")
-        await asyncio.sleep(TRY_AGAIN_S)
+    async with aclosing(generate(job, timeout_s=timeout_s)) as events:
+        async for event in events:
+            yield event
 
 
 @dataclass(frozen=True)
@@ -128,10 +120,10 @@ def prepare(
     checkpoint: Checkpoint,
     messages: Sequence[Message],
     parameters: SamplingParameters,
-    raw_text: str | None,
-    token_ids: Sequence[int] | None,
+    raw_text: str | None = None,
+    token_ids: Sequence[int] | None = None,
 ) -> Job:
-    """Off the event loop, because a tokenizer may have to be read."""
+    """Check and encode everything; call it off the event loop, because a tokenizer may have to be read."""
     chat = chat_format(checkpoint.path, checkpoint.digest)
     if token_ids is None and raw_text is not None:
         token_ids = chat.tokenizer.encode(raw_text)[0]
@@ -141,6 +133,23 @@ def prepare(
     return Job(
         checkpoint, chat, prompt, GenerationRequest(prompt.token_ids, parameters, new_tokens, chat.end_ids)
     )
+
+
+async def generate(job: Job, *, timeout_s: float = WAIT_S) -> AsyncIterator[Event]:
+    """As `stream_completion`, of an answer that is prepared. It holds nothing before it is iterated."""
+    for tries_left in reversed(range(TRIES)):
+        begun = False
+        try:
+            async with aclosing(attempt(job, timeout_s)) as events:
+                async for event in events:
+                    begun = begun or isinstance(event, Piece)
+                    yield event
+                return
+        except EngineDied:
+            if begun or not tries_left:
+                raise
+        yield Waiting(f"the engine of {job.checkpoint.name} broke off before its first word; asking again")
+        await asyncio.sleep(TRY_AGAIN_S)
 
 
 async def attempt(job: Job, timeout_s: float) -> AsyncIterator[Event]:

@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import transaction
@@ -31,6 +32,8 @@ FAILURE_GRACE_S = 10.0
 INSTALLING = "the engine is still being installed"
 
 OnWait = Callable[[str], Awaitable[None]]
+Found = TypeVar("Found")
+_returning: set[asyncio.Future[None]] = set()
 
 
 @dataclass(frozen=True)
@@ -53,20 +56,41 @@ async def lease(
     or as soon as it is certain that none will come.
     """
     engine = None
-    async for step in acquire(checkpoint, timeout_s=timeout_s):
-        if isinstance(step, LeasedEngine):
-            engine = step
-        elif on_wait is not None:
-            await on_wait(step)
+    async with aclosing(acquire(checkpoint, timeout_s=timeout_s)) as steps:
+        async for step in steps:
+            if isinstance(step, LeasedEngine):
+                engine = step
+            elif on_wait is not None:
+                await on_wait(step)
     assert engine is not None
     async with held(engine):
         yield engine
 
 
+async def wait_until_loaded(checkpoint: Checkpoint, *, timeout_s: float = WAIT_S) -> None:
+    """Returns when an engine holds the checkpoint, without a hold on it. Raises as `lease` does."""
+    async with aclosing(waiting(checkpoint, is_loaded, timeout_s)) as steps:
+        async for _ in steps:
+            pass
+
+
+async def is_loaded(checkpoint: Checkpoint) -> bool | None:
+    return await in_database(Engine.objects.filter(usable(checkpoint)).exists) or None
+
+
 async def acquire(checkpoint: Checkpoint, *, timeout_s: float = WAIT_S) -> AsyncIterator[str | LeasedEngine]:
     """What is waited for, as often as it changes, and last the engine; give it to `held` at once."""
+    async with aclosing(waiting(checkpoint, lease_now, timeout_s)) as steps:
+        async for step in steps:
+            yield step
+
+
+async def waiting(
+    checkpoint: Checkpoint, attempt: Callable[[Checkpoint], Awaitable[Found | None]], timeout_s: float
+) -> AsyncIterator[str | Found]:
+    """Tries until it succeeds, asking for the checkpoint meanwhile; gives the reasons to wait, last the find."""
     began, asked_at, told = time.monotonic(), float("-inf"), None
-    while (engine := await in_database(try_lease, checkpoint)) is None:
+    while (found := await attempt(checkpoint)) is None:
         if time.monotonic() - asked_at >= ASK_AGAIN_S:
             asked_at = time.monotonic()
             await in_database(want, checkpoint)
@@ -74,7 +98,24 @@ async def acquire(checkpoint: Checkpoint, *, timeout_s: float = WAIT_S) -> Async
             if reason != told:
                 yield (told := reason)
         await asyncio.sleep(POLL_S)
-    yield engine
+    yield found
+
+
+async def lease_now(checkpoint: Checkpoint) -> LeasedEngine | None:
+    """A lease, if one can be had. Whoever is cancelled meanwhile leaves none behind."""
+    asking = asyncio.ensure_future(in_database(try_lease, checkpoint))
+    try:
+        return await asyncio.shield(asking)
+    except asyncio.CancelledError:
+        asking.add_done_callback(give_back_unused)
+        raise
+
+
+def give_back_unused(asking: asyncio.Future[LeasedEngine | None]) -> None:
+    if not asking.cancelled() and not asking.exception() and (engine := asking.result()):
+        returning = asyncio.ensure_future(in_database(give_back, engine.lease))
+        _returning.add(returning)
+        returning.add_done_callback(_returning.discard)
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """POST /v1/chat/completions, streaming and not."""
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -10,8 +11,9 @@ from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from accounts.authentication import Caller
-from playground.completions import Event, Finished, Piece, Waiting, stream_completion
+from playground.completions import Event, Finished, Piece, generate, prepare
 from playground.database import in_database, release_request_thread
+from playground.engines import wait_until_loaded
 from playground.openai.answer import Answer
 from playground.openai.endpoint import read_body
 from playground.openai.errors import SERVER, ApiError, api_error
@@ -28,14 +30,15 @@ async def complete_chat(request: HttpRequest, caller: Caller) -> HttpResponseBas
     parameters = body.parameters()
     checkpoint = await in_database(find_checkpoint, body.model)
     turns = [message.turn() for message in body.messages]
+    job = await asyncio.to_thread(prepare, checkpoint, turns, parameters)
     answer = Answer(checkpoint, body.return_token_ids)
-    events = stream_completion(checkpoint, turns, parameters)
     if not body.stream:
-        return JsonResponse(await read_whole(answer, events))
-    # Nothing is sent before the engine has begun, so that errors until then have their own status.
-    await begun(events)
+        return JsonResponse(await read_whole(answer, generate(job)))
+    # What can fail has failed by now, with a status of its own. The engine itself is asked only when the
+    # stream begins: a client may leave before that, and then nobody would be there to stop the engine.
+    await wait_until_loaded(checkpoint)
     include_usage = body.stream_options is not None and body.stream_options.include_usage
-    lines = chunk_lines(answer, events, include_usage)
+    lines = chunk_lines(answer, generate(job), include_usage)
     return StreamingHttpResponse(lines, content_type="text/event-stream", headers=HEADERS)
 
 
@@ -48,13 +51,6 @@ async def read_whole(answer: Answer, events: AsyncIterator[Event]) -> dict[str, 
                 answer.end(event)
                 return answer.whole(event)
     raise AssertionError("an answer ends with Finished or an error")
-
-
-async def begun(events: AsyncIterator[Event]) -> None:
-    """Waits until the engine is at work."""
-    async for event in events:
-        if not isinstance(event, Waiting):
-            return
 
 
 async def chunk_lines(

@@ -45,7 +45,7 @@ async def test_tasks_that_ask_redis_all_the_time_end(redis_server: redis.Redis) 
         while True:
             await client.exists("nothing")
 
-    for turns in range(20):
+    for turns in range(8):
         task = asyncio.create_task(poll())
         for _ in range(turns):
             await asyncio.sleep(0)
