@@ -88,7 +88,7 @@ async def acquire(checkpoint: Checkpoint, *, timeout_s: float = WAIT_S) -> Async
 async def waiting(
     checkpoint: Checkpoint, attempt: Callable[[Checkpoint], Awaitable[Found | None]], timeout_s: float
 ) -> AsyncIterator[str | Found]:
-    """Tries until it succeeds, asking for the checkpoint meanwhile; gives the reasons to wait, last the find."""
+    """Tries until it succeeds, and asks for the checkpoint meanwhile; gives reasons, then the find."""
     began, asked_at, told = time.monotonic(), float("-inf"), None
     while (found := await attempt(checkpoint)) is None:
         if time.monotonic() - asked_at >= ASK_AGAIN_S:

@@ -21,6 +21,9 @@ class SlotState(Enum):
     DRAINING = "serves what it has begun"
 
 
+SERVING = (SlotState.READY, SlotState.BUSY)
+
+
 @dataclass(frozen=True)
 class Slot:
     """One engine as it is. `shape` tells between which checkpoints weights can be swapped in place."""
@@ -67,8 +70,8 @@ def plan(slots: Sequence[Slot], wants: Sequence[Want]) -> list[Action]:
     """What to do now, at most one action a slot. `wants` come in order of importance, the kept ones first."""
     planner = _Planner(list(slots), list(wants))
     planner.serve_those_who_wait()
-    planner.restore_what_is_kept()
     planner.resume()
+    planner.restore_what_is_kept()
     return planner.actions
 
 
@@ -81,7 +84,8 @@ class _Planner:
         self.residents = {want.checkpoint for want in wants[: len(slots)]}
 
     def serve_those_who_wait(self) -> None:
-        waiting = [want for want in self.wants if want.waited_s is not None and not self._held(want)]
+        # A draining engine answers nobody new, so for them what it holds is held by nobody.
+        waiting = [w for w in self.wants if w.waited_s is not None and not self._held(w, *SERVING)]
         self.unserved = [want for want in sorted(waiting, key=longest_first) if not self._serve(want)]
 
     def _serve(self, want: Want) -> bool:
@@ -111,7 +115,7 @@ class _Planner:
 
     def restore_what_is_kept(self) -> None:
         for want in self.wants[: len(self.slots)]:
-            if want.kept and not self._held(want):
+            if want.kept and not self._held(want, *SERVING, SlotState.DRAINING):
                 self._restore(want)
 
     def _restore(self, want: Want) -> None:
@@ -137,6 +141,7 @@ class _Planner:
         for slot in self.slots.values():
             if slot.state is SlotState.DRAINING:
                 self.actions.append(Action(Verb.RESUME, slot.number))
+                self.slots[slot.number] = replace(slot, state=SlotState.READY, idle_s=0.0)
 
     def _do(self, verb: Verb, slot: Slot, want: Want) -> bool:
         self.actions.append(Action(verb, slot.number, want.checkpoint))
@@ -145,10 +150,8 @@ class _Planner:
         )
         return True
 
-    def _held(self, want: Want) -> bool:
-        """A draining engine answers nobody new, so what it holds counts as held by nobody."""
-        usable = (slot for slot in self.slots.values() if slot.state in {SlotState.READY, SlotState.BUSY})
-        return any(slot.checkpoint == want.checkpoint for slot in usable)
+    def _held(self, want: Want, *states: SlotState) -> bool:
+        return any(s.checkpoint == want.checkpoint for s in self.slots.values() if s.state in states)
 
     def _just_asked_for(self, slot: Slot) -> bool:
         fresh = slot.state is SlotState.READY and slot.idle_s < HOLD_S
