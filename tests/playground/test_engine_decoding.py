@@ -1,9 +1,6 @@
 """Text that comes piece by piece is the text of all the ids, and ends before a stop text."""
 
-from functools import cache
 from itertools import pairwise
-from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 from hypothesis import given
@@ -14,9 +11,9 @@ from tests.playground.tiny_model import write_text_files
 from tracing.core.tokenizer import TextTokenizer
 
 
-@cache
-def tokenizer() -> TextTokenizer:
-    directory = Path(mkdtemp(prefix="headwater-test-"))
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> TextTokenizer:
+    directory = tmp_path_factory.mktemp("tokenizer")
     write_text_files(directory)
     return TextTokenizer.open(directory)
 
@@ -25,25 +22,27 @@ ids = st.lists(st.integers(0, 511), max_size=40)
 odd_texts = st.text(st.sampled_from("aé€𝄞 \n"), max_size=15)
 
 
-def pieces_of(token_ids: list[int], places: set[int]) -> list[Decoded]:
-    decoder = TokenDecoder(tokenizer())
+def pieces_of(tokenizer: TextTokenizer, token_ids: list[int], places: set[int]) -> list[Decoded]:
+    decoder = TokenDecoder(tokenizer)
     edges = sorted({0, len(token_ids), *(p for p in places if p < len(token_ids))})
     chunks = [token_ids[a:b] for a, b in pairwise(edges)]
     return [*map(decoder.push, chunks), decoder.finish()]
 
 
 @given(ids, st.sets(st.integers(0, 40)))
-def test_the_pieces_together_are_the_decoding_of_all_ids(token_ids: list[int], places: set[int]) -> None:
-    pieces = pieces_of(token_ids, places)
+def test_the_pieces_together_are_the_decoding_of_all_ids(
+    tokenizer: TextTokenizer, token_ids: list[int], places: set[int]
+) -> None:
+    pieces = pieces_of(tokenizer, token_ids, places)
     assert [i for piece in pieces for i in piece.token_ids] == token_ids
-    assert "".join(piece.text for piece in pieces) == tokenizer().decode(token_ids)[0]
+    assert "".join(piece.text for piece in pieces) == tokenizer.decode(token_ids)[0]
 
 
 @given(odd_texts)
-def test_every_piece_decodes_on_its_own(text: str) -> None:
-    token_ids = tokenizer().encode(text)[0]
-    for piece in pieces_of(token_ids, set(range(40))):
-        assert tokenizer().decode(piece.token_ids)[0] == piece.text
+def test_every_piece_decodes_on_its_own(tokenizer: TextTokenizer, text: str) -> None:
+    token_ids = tokenizer.encode(text)[0]
+    for piece in pieces_of(tokenizer, token_ids, set(range(40))):
+        assert tokenizer.decode(piece.token_ids)[0] == piece.text
 
 
 def shown(texts: list[str], stops: tuple[str, ...]) -> tuple[str, list[int], bool]:
