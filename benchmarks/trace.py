@@ -26,13 +26,13 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from benchmarks import machine
-from tracing.core.corpus import Corpus
-from tracing.core.spans import SpanOptions, maximal_spans
-from tracing.core.store import TokenStore
-from tracing.core.tokenizer import TextTokenizer
+from tracing.core.building.writer import StoreWriter
+from tracing.core.matching.corpus import Corpus
+from tracing.core.matching.spans import SpanOptions, maximal_spans
+from tracing.core.matching.warm_up import warm_up
+from tracing.core.stores.store import TokenStore
+from tracing.core.text.tokenizer import TextTokenizer
 from tracing.core.trace import Tracer, TraceRequest
-from tracing.core.warm_up import warm_up
-from tracing.core.writer import StoreWriter
 
 TEXT_TOKENS = 500
 VOCABULARY = 4096

@@ -9,7 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 application = get_asgi_application()
 
-from tracing.core.warm_up import warm_up  # noqa: E402  (the page comes first)
+from tracing.core.matching.warm_up import warm_up  # noqa: E402  (the page comes first)
 
 # The first answer must not wait for the tracer to compile.
 threading.Thread(target=warm_up, name="warm-up", daemon=True).start()

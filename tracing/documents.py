@@ -7,9 +7,9 @@ from typing import Any
 
 from django.conf import settings
 
-from tracing.core.document_view import DocumentView, read_document
+from tracing.core.documents.view import DocumentView, read_document
 from tracing.core.errors import StoreMissing, TracingError
-from tracing.core.tokenizer import TextTokenizer
+from tracing.core.text.tokenizer import TextTokenizer
 from tracing.models import Store
 from tracing.services import open_store, open_tokenizer
 

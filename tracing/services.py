@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from tracing.cache import Cache
-from tracing.core.manifest import read_manifest
-from tracing.core.store import TokenStore
-from tracing.core.tokenizer import TextTokenizer
+from tracing.core.stores.manifest import read_manifest
+from tracing.core.stores.store import TokenStore
+from tracing.core.text.tokenizer import TextTokenizer
 from tracing.models import Store
 
 _stores: Cache[tuple[Path, str], TokenStore] = Cache(size=256)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from tracing.cache import Cache
 from tracing.core.errors import StoreMismatch, StoreMissing
-from tracing.core.shard import Shard
-from tracing.core.store import TokenStore
+from tracing.core.stores.shard import Shard
+from tracing.core.stores.store import TokenStore
 from tracing.services import open_store
 from training.core.checkpoints import read_checkpoint
 from training.core.errors import CheckpointError

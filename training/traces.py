@@ -10,7 +10,7 @@ from typing import Any
 from tracing.cache import Cache
 from tracing.core.errors import InputError
 from tracing.core.request import TraceRequest
-from tracing.core.tokenizer import TextTokenizer
+from tracing.core.text.tokenizer import TextTokenizer
 from tracing.core.trace import LiveTrace, Tracer
 from tracing.models import Store
 from tracing.services import open_store, open_tokenizer

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from tracing.core.tokenizer import TextTokenizer
+from tracing.core.text.tokenizer import TextTokenizer
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import httpx
 from playground.core.engine_process import SERVED_NAME
 from playground.core.errors import EngineDied, EngineRefused
 from playground.core.sampling import SamplingParameters
-from tracing.core.tokenizer import TextTokenizer
+from tracing.core.text.tokenizer import TextTokenizer
 
 SILENCE_S = 300.0
 """An engine that says nothing for so long in the middle of an answer is given up."""

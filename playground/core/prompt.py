@@ -13,7 +13,7 @@ from playground.core.chat_template import ChatTemplate, read_json
 from playground.core.errors import PromptError, PromptTooLong
 from playground.core.think_split import OPEN
 from tracing.core.errors import TracingError
-from tracing.core.tokenizer import TextTokenizer
+from tracing.core.text.tokenizer import TextTokenizer
 
 Message = Mapping[str, str]
 PREFILLED_THINKING = re.compile(rf"{OPEN}\s*\Z")

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from tests.sites import DemoSite
-from tracing.core.store import TokenStore
-from tracing.core.tokenizer import TextTokenizer
+from tracing.core.stores.store import TokenStore
+from tracing.core.text.tokenizer import TextTokenizer
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [

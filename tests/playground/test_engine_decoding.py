@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from playground.core.decoding import Decoded, StopFinder, TokenDecoder
 from tests.playground.tiny_model import write_text_files
-from tracing.core.tokenizer import TextTokenizer
+from tracing.core.text.tokenizer import TextTokenizer
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from tracing.core.layout import DATA_FILES
-from tracing.core.store import TokenStore
-from tracing.core.tokenizer import TextTokenizer
+from tracing.core.stores.layout import DATA_FILES
+from tracing.core.stores.store import TokenStore
+from tracing.core.text.tokenizer import TextTokenizer
 from tracing.models import Store
 
 ROWS = [

@@ -10,8 +10,8 @@ import pytest
 from django.conf import settings
 
 from tracing.cache import Cache
+from tracing.core.building.writer import StoreWriter
 from tracing.core.errors import StoreDamaged, StoreMissing
-from tracing.core.writer import StoreWriter
 from tracing.models import Store
 from tracing.services import open_store, register_store
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tests.training.core_jobs import MODEL
-from tracing.core.store import TokenStore
-from tracing.core.writer import StoreWriter
+from tracing.core.building.writer import StoreWriter
+from tracing.core.stores.store import TokenStore
 from training.core.batches import IGNORED, Batch, read_batch
 from training.core.bounds import build
 from training.core.loop import store_order

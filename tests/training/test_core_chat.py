@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
-from tracing.core.tokenizer import TextTokenizer
+from tracing.core.text.tokenizer import TextTokenizer
 from training.core.chat import (
     CHATML,
     PLAIN,

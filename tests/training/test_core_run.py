@@ -28,8 +28,8 @@ from tests.training.core_jobs import (
     run_here,
     start,
 )
-from tracing.core.store import TokenStore
-from tracing.core.tokenizer import TextTokenizer
+from tracing.core.stores.store import TokenStore
+from tracing.core.text.tokenizer import TextTokenizer
 from training.core.bounds import build
 from training.core.checkpoints import file_digest, read_checkpoint
 from training.core.evaluation import library_answers
@@ -332,7 +332,7 @@ def test_a_bug_is_reported_with_its_traceback(home: Path) -> None:
 
 
 def write_store_beyond_the_vocabulary(home: Path) -> None:
-    from tracing.core.writer import StoreWriter
+    from tracing.core.building.writer import StoreWriter
 
     digest = TextTokenizer.open(home / "tokenizers" / "t").digest
     described = {"tokenizer": digest, "dtype": "u16", "stage": "pretrain", "source": "", "licence": ""}

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 
 from tests.flows import document_text
 from tracing.core.errors import StoreDamaged
-from tracing.core.store import TokenStore
+from tracing.core.stores.store import TokenStore
 from training.models import Checkpoint
 
 pytestmark = pytest.mark.django_db

@@ -7,11 +7,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tracing.core.decoding import Offsets
 from tracing.core.errors import InputError
-from tracing.core.spans import SpanOptions
-from tracing.core.token_ids import as_token_ids
-from tracing.core.tokenizer import TextTokenizer
+from tracing.core.matching.spans import SpanOptions
+from tracing.core.text.decoding import Offsets
+from tracing.core.text.token_ids import as_token_ids
+from tracing.core.text.tokenizer import TextTokenizer
 
 TOKENS_MAX = 65_536
 """The longest context of the models that we serve."""

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tracing.core.documents import TracedDocument
-from tracing.core.relevance import best_tier
-from tracing.core.spans import Piece, Span
-from tracing.core.store import TokenStore
+from tracing.core.documents.relevance import best_tier
+from tracing.core.documents.traced import TracedDocument
+from tracing.core.matching.spans import Piece, Span
+from tracing.core.stores.store import TokenStore
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tracing.core.corpus import Cancel, Corpus
-from tracing.core.documents import Seen, TracedDocument, describe, link_spans, score_documents
+from tracing.core.documents.relevance import Relevance
+from tracing.core.documents.sampling import sample_matches
+from tracing.core.documents.traced import Seen, TracedDocument, describe, link_spans, score_documents
 from tracing.core.errors import Cancelled, InputError, StoreMismatch
-from tracing.core.live import LiveTrace
-from tracing.core.query import Query
-from tracing.core.relevance import Relevance
-from tracing.core.request import TraceRequest
-from tracing.core.result import Trace, measure_coverage
-from tracing.core.sampling import sample_matches
-from tracing.core.spans import (
+from tracing.core.matching.corpus import Cancel, Corpus
+from tracing.core.matching.live import LiveTrace
+from tracing.core.matching.query import Query
+from tracing.core.matching.spans import (
     Piece,
     Span,
     SpanOptions,
@@ -24,10 +22,12 @@ from tracing.core.spans import (
     maximal_spans,
     rarest,
 )
-from tracing.core.store import TokenStore
-from tracing.core.text_layout import TextLayout
-from tracing.core.token_ids import as_token_ids
-from tracing.core.tokenizer import TextTokenizer
+from tracing.core.request import TraceRequest
+from tracing.core.result import Trace, measure_coverage
+from tracing.core.stores.store import TokenStore
+from tracing.core.text.layout import TextLayout
+from tracing.core.text.token_ids import as_token_ids
+from tracing.core.text.tokenizer import TextTokenizer
 
 Stages = tuple[str, ...] | None
 

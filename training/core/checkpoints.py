@@ -11,7 +11,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from tracing.core.partial import PartialDirectory
+from tracing.core.building.partial import PartialDirectory
 from training.core.errors import CheckpointError
 from training.core.tokenizer import write_template
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from tracing.core.store import TokenStore
+from tracing.core.stores.store import TokenStore
 from training.core.arithmetic import Problem, Range, answer_of, draw, is_well_formed_thought, question
 from training.core.chat import TURN_END, Turn, prompt_chatml, render_plain
 from training.core.generation import generate

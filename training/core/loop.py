@@ -7,7 +7,7 @@ import time
 import numpy as np
 import torch
 
-from tracing.core.store import TokenStore
+from tracing.core.stores.store import TokenStore
 from training.core.batches import Batch, read_batch
 from training.core.errors import DivergedError
 from training.core.loss import next_token_loss

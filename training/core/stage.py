@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tracing.core.store import TokenStore
+from tracing.core.stores.store import TokenStore
 from training.core.evaluation import Scores
 from training.core.job import Job
 from training.core.recipe import TrainRecipe

@@ -8,8 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from tracing.core.building.importing import Import, import_corpus
 from tracing.core.errors import TracingError
-from tracing.importing import Import, import_corpus
 from tracing.services import open_tokenizer, register_store
 
 EVERY_S = 2.0

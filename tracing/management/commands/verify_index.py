@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from tracing.core.errors import TracingError
-from tracing.core.verify import verify_store
+from tracing.core.stores.verify import verify_store
 
 
 class Command(BaseCommand):

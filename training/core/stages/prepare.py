@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from tokenizers import Encoding, Tokenizer
 
-from tracing.core.partial import PartialDirectory
-from tracing.core.store import TokenStore
-from tracing.core.tokenizer import TextTokenizer
-from tracing.core.writer import StoreWriter
+from tracing.core.building.partial import PartialDirectory
+from tracing.core.building.writer import StoreWriter
+from tracing.core.stores.store import TokenStore
+from tracing.core.text.tokenizer import TextTokenizer
 from training.core.chat import END_OF_TEXT, PLAIN, token_range
 from training.core.corpus import Corpus, Document, generator, licences
 from training.core.errors import RecipeError

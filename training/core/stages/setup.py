@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 from tokenizers import Tokenizer
 
-from tracing.core.store import TokenStore
-from tracing.core.tokenizer import TextTokenizer
+from tracing.core.stores.store import TokenStore
+from tracing.core.text.tokenizer import TextTokenizer
 from training.core.arithmetic import Range
 from training.core.checkpoints import CheckpointManifest, read_checkpoint
 from training.core.errors import CheckpointError, RecipeError

@@ -13,10 +13,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 
 from tracing.core.errors import InputError, TracingError
-from tracing.core.store import TokenStore
-from tracing.core.tokenizer import TextTokenizer
+from tracing.core.stores.store import TokenStore
+from tracing.core.text.numbering import find_tokenizer
+from tracing.core.text.tokenizer import TextTokenizer
 from tracing.core.trace import Tracer
-from tracing.numbering import find_tokenizer
 from training.core.errors import TrainingError
 from training.models import Checkpoint
 from training.trace_terminal import print_trace

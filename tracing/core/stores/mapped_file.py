@@ -1,0 +1,104 @@
+"""A store's file, memory-mapped; blocks are checked against their checksums before what was read is used."""
+
+import mmap
+import os
+import stat
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracing.core.errors import StoreDamaged, StoreError, StoreMissing
+from tracing.core.stores.blocks import checksum
+from tracing.core.stores.layout import BLOCK_BYTES
+
+UNSEEN, TOUCHED, SOUND = 0, 1, 2
+
+
+class MappedFile:
+    """Read-only bytes of one file, and the state of each 64 KiB block: UNSEEN, TOUCHED or SOUND.
+
+    Whoever reads `data` marks the blocks TOUCHED first (the kernels do it themselves) and calls
+    `check_touched` before a result leaves. Threads share one object: a block is SOUND only after
+    some thread has found its checksum right, and marking it again costs a second check at worst.
+    """
+
+    def __init__(self, path: Path, size_bytes: int, checksums: NDArray[np.uint64]) -> None:
+        self.path, self.size_bytes, self._checksums = path, size_bytes, checksums
+        self._descriptor = -1
+        self._descriptor = _open(path)
+        try:
+            self._modified_ns = self._stat(expected="its manifest says").st_mtime_ns
+            mapping = mmap.mmap(self._descriptor, size_bytes, prot=mmap.PROT_READ)
+        except BaseException:
+            self.close()
+            raise
+        self.data: NDArray[np.uint8] = np.frombuffer(mapping, dtype=np.uint8)
+        self.state: NDArray[np.uint8] = np.zeros(checksums.size, dtype=np.uint8)
+
+    def check_unchanged(self) -> None:
+        """StoreDamaged if the file was cut since it was opened; distrust every block if it was written.
+
+        Called before the mapping is read: reading past the end of a cut file kills a process.
+        """
+        found = self._stat(expected="it had when opened")
+        if found.st_mtime_ns != self._modified_ns:
+            self._modified_ns = found.st_mtime_ns
+            self.state[self.state == SOUND] = TOUCHED
+
+    def check_touched(self) -> None:
+        """StoreDamaged unless every block touched so far has its checksum. Call it before a result leaves."""
+        self.check_unchanged()
+        for block in np.flatnonzero(self.state == TOUCHED).tolist():
+            start = block * BLOCK_BYTES
+            if checksum(self.data[start : start + BLOCK_BYTES].data) != self._checksums[block]:
+                raise StoreDamaged(
+                    f"{self.path} is damaged in the {BLOCK_BYTES} bytes from {start}: "
+                    "restore or rebuild the store."
+                )
+            self.state[block] = SOUND
+
+    def check_all(self) -> None:
+        """StoreDamaged unless the whole file is as it was written."""
+        self.state[self.state == UNSEEN] = TOUCHED
+        self.check_touched()
+
+    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Checked bytes start..stop, no copy; StoreDamaged where the file has no such bytes."""
+        if not 0 <= start <= stop <= self.size_bytes:
+            raise StoreDamaged(f"{self.path} has no bytes {start}..{stop}: restore or rebuild the store.")
+        self.check_unchanged()
+        blocks = self.state[start // BLOCK_BYTES : -(-stop // BLOCK_BYTES)]
+        if blocks.tobytes().count(SOUND) < blocks.size:
+            blocks[blocks == UNSEEN] = TOUCHED
+            self.check_touched()
+        return self.data[start:stop]
+
+    def close(self) -> None:
+        """Close the descriptor; the mapping lives as long as someone holds a view of it."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _stat(self, expected: str) -> os.stat_result:
+        if self._descriptor < 0:
+            raise StoreError(f"{self.path} was closed: open the store again.")
+        found = os.fstat(self._descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise StoreDamaged(f"{self.path} is not a regular file: restore or rebuild the store.")
+        if found.st_size != self.size_bytes:
+            raise StoreDamaged(
+                f"{self.path} has {found.st_size} bytes, not the {self.size_bytes} that {expected}: "
+                "restore or rebuild the store."
+            )
+        return found
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise StoreMissing(f"{path} cannot be read ({error}): restore or rebuild the store.") from error

@@ -1,0 +1,134 @@
+"""One shard of an open token store: its mapped files, and its documents by number."""
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracing.core.errors import StoreDamaged, StoreMissing
+from tracing.core.stores.blocks import split_checksums
+from tracing.core.stores.layout import BLOCKS, DATA_FILES, OFFSET_BYTES, block_count, pointer_bytes
+from tracing.core.stores.manifest import Manifest, sha256
+from tracing.core.stores.mapped_file import MappedFile
+from tracing.core.stores.unigrams import Unigrams
+
+
+class Shard:
+    """The files of shard `number`; documents are numbered from 0 within it.
+
+    Files up to `check_at_open_bytes` are checked whole when opened, larger ones block by block as they
+    are read.
+    """
+
+    def __init__(self, directory: Path, manifest: Manifest, number: int, check_at_open_bytes: int) -> None:
+        self.kind = manifest.token_type
+        self.files: dict[str, MappedFile] = {}
+        sizes = {stem: manifest.files[f"{stem}.{number}"].size_bytes for stem in DATA_FILES}
+        checksums = _read_checksums(directory, manifest, number)
+        try:
+            for stem, size_bytes in sizes.items():
+                file = MappedFile(directory / f"{stem}.{number}", size_bytes, checksums[stem])
+                self.files[stem] = file
+                if size_bytes <= check_at_open_bytes:
+                    file.check_all()
+        except BaseException:
+            self.close()
+            raise
+        self.tokenized, self.table, self.offset = (self.files[s] for s in ("tokenized", "table", "offset"))
+        self.documents = sizes["offset"] // OFFSET_BYTES
+        self.entries = sizes["tokenized"] // self.kind.width_bytes
+        self.pointer_bytes = pointer_bytes(sizes["tokenized"])
+
+    def check_unchanged(self) -> None:
+        """StoreDamaged if a file that searches read was cut since it was opened."""
+        for file in (self.tokenized, self.table, self.offset):
+            file.check_unchanged()
+
+    def check_touched(self) -> None:
+        """StoreDamaged unless all that searches read so far is as it was written."""
+        for file in (self.tokenized, self.table, self.offset):
+            file.check_touched()
+
+    def token_ids(self, document: int) -> NDArray[Any]:
+        """Ids of a document, no copy, shape [tokens]."""
+        start, stop = self._extent("offset", "tokenized", document)
+        if start % self.kind.width_bytes or stop - start < self.kind.width_bytes:
+            raise StoreDamaged(f"{self.offset.path} is damaged at document {document}: rebuild the store.")
+        return self.tokenized.read(start, stop).view(self.kind.numpy)[1:]
+
+    def metadata(self, document: int) -> dict[str, Any]:
+        """The metadata object of a document."""
+        start, stop = self._extent("metaoff", "metadata", document)
+        line = self.files["metadata"].read(start, stop).tobytes()
+        try:
+            return dict(json.loads(line.decode()))
+        except (ValueError, TypeError) as error:
+            path = self.files["metadata"].path
+            raise StoreDamaged(f"{path} has no JSON object for document {document}: rebuild it.") from error
+
+    def unigrams(self) -> Unigrams:
+        """How often each id occurs in the shard."""
+        file = self.files["unigram"]
+        try:
+            pairs = np.array(file.read(0, file.size_bytes).tobytes().split(), dtype=np.int64).reshape(-1, 2)
+        except ValueError as error:
+            raise StoreDamaged(f"{file.path} is no list of counts: rebuild the store.") from error
+        ids, counts = pairs.T
+        if counts.sum() != self.entries or (counts <= 0).any() or (np.diff(ids) <= 0).any() or ids[0] < 0:
+            raise StoreDamaged(f"{file.path} does not count this store's tokens: rebuild the store.")
+        return pairs
+
+    def first_ranges(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(low, high) ranks of the suffixes that begin with each key; low == high for none.
+
+        Suffixes are sorted by their first token first, so its counts say where they lie.
+        """
+        known, ends = self._first_tokens
+        places = np.minimum(np.searchsorted(known, keys), known.size - 1)
+        found = known[places] == keys
+        return np.where(found, ends[places], 0), np.where(found, ends[places + 1], 0)
+
+    @cached_property
+    def _first_tokens(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The key of each token that occurs, in order, and the rank where each one's suffixes begin."""
+        ids, counts = self.unigrams().T
+        keys = ids.astype(self.kind.numpy).view(self.kind.numpy.newbyteorder(">")).astype(np.int64)
+        order = np.argsort(keys)
+        return keys[order], np.concatenate([[0], np.cumsum(counts[order])])
+
+    def document_at(self, byte_pointer: int) -> int:
+        """Number of the document that holds the byte at `byte_pointer` of tokenized.N."""
+        low, high = 0, self.documents
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._extent("offset", "tokenized", middle)[0] <= byte_pointer:
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def close(self) -> None:
+        for file in self.files.values():
+            file.close()
+
+    def _extent(self, offsets: str, data: str, document: int) -> tuple[int, int]:
+        """Start and stop of a document in the file `data`, bounds checked by whoever reads it."""
+        file, place = self.files[offsets], document * OFFSET_BYTES
+        entries = file.read(place, min(place + 2 * OFFSET_BYTES, file.size_bytes)).view("<u8").tolist()
+        return entries[0], entries[1] if len(entries) > 1 else self.files[data].size_bytes
+
+
+def _read_checksums(directory: Path, manifest: Manifest, number: int) -> dict[str, NDArray[np.uint64]]:
+    """The checksums of each file's blocks, themselves checked by the manifest's digest."""
+    path = directory / f"{BLOCKS}.{number}"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoreMissing(f"{path} cannot be read ({error}): restore or rebuild the store.") from error
+    if sha256(content) != manifest.files[path.name].digest:
+        raise StoreDamaged(f"{path} is not the file of this store: restore or rebuild the store.")
+    sizes = {stem: manifest.files[f"{stem}.{number}"].size_bytes for stem in DATA_FILES}
+    return split_checksums(content, {stem: block_count(size) for stem, size in sizes.items()})

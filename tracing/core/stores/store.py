@@ -1,0 +1,109 @@
+"""Reading a published token store: checked when opened, checked again wherever a query touches it."""
+
+import bisect
+import itertools
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from numpy.typing import NDArray
+
+from tracing.core.errors import InputError, StoreMismatch
+from tracing.core.stores.manifest import Manifest, read_manifest
+from tracing.core.stores.shard import Shard
+from tracing.core.stores.unigrams import Unigrams, add_unigrams
+
+CHECK_AT_OPEN_BYTES = 32 << 20  # about 5 ms a file when cached
+
+
+class TokenStore:
+    """A token store on disk, memory-mapped and read-only; threads may share one object.
+
+    Documents are numbered from 0 through all shards in the order they were added.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest, shards: list[Shard]) -> None:
+        self.path, self.manifest, self.shards = path, manifest, shards
+        self._first = list(itertools.accumulate((s.documents for s in shards), initial=0))
+
+    @classmethod
+    def open(
+        cls, path: Path, *, tokenizer: str | None = None, check_at_open_bytes: int = CHECK_AT_OPEN_BYTES
+    ) -> Self:
+        """Open the store in directory `path`, for the tokenizer with this digest if one is given.
+
+        Files up to `check_at_open_bytes` are read and checked now, the blocks of larger ones when a
+        query first touches them. Raises StoreMissing, StoreDamaged, or StoreMismatch for another tokenizer.
+        """
+        manifest = read_manifest(path)
+        if tokenizer is not None and manifest.tokenizer != tokenizer:
+            raise StoreMismatch(
+                f"{path} was written with tokenizer {manifest.tokenizer}, not with {tokenizer}: "
+                "use the model's own tokenizer, or build the store with this one."
+            )
+        shards: list[Shard] = []
+        try:
+            for number in range(manifest.shards):
+                shards.append(Shard(path, manifest, number, check_at_open_bytes))
+        except BaseException:
+            for shard in shards:
+                shard.close()
+            raise
+        return cls(path, manifest, shards)
+
+    @property
+    def documents(self) -> int:
+        """Number of documents."""
+        return self.manifest.documents
+
+    @property
+    def tokens(self) -> int:
+        """Number of tokens, separators left out."""
+        return self.manifest.tokens
+
+    def token_ids(self, document: int) -> NDArray[Any]:
+        """Ids of a document, shape [tokens], u8, u16 or u32: a read-only view of the file, no copy."""
+        shard, local = self._locate(document)
+        return shard.token_ids(local)
+
+    def metadata(self, document: int) -> dict[str, Any]:
+        """The metadata object that a document was added with."""
+        shard, local = self._locate(document)
+        return shard.metadata(local)
+
+    def document_at(self, shard: int, byte_pointer: int) -> int:
+        """Number of the document that holds the byte at `byte_pointer` of the shard's tokenized file."""
+        if not 0 <= shard < len(self.shards):
+            raise InputError(f"{self.path} has {len(self.shards)} shards, no shard {shard}.")
+        if not 0 <= byte_pointer < self.shards[shard].tokenized.size_bytes:
+            raise InputError(f"Shard {shard} of {self.path} has no byte {byte_pointer}.")
+        return self.first_document(shard) + self.shards[shard].document_at(byte_pointer)
+
+    def first_document(self, shard: int) -> int:
+        """Number of the first document in a shard."""
+        return self._first[shard]
+
+    @cached_property
+    def unigrams(self) -> Unigrams:
+        """How often each id occurs in the store."""
+        return add_unigrams(shard.unigrams() for shard in self.shards)
+
+    def close(self) -> None:
+        """Close the files. Arrays handed out stay readable; every other use raises StoreError."""
+        for shard in self.shards:
+            shard.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _locate(self, document: int) -> tuple[Shard, int]:
+        if not 0 <= document < self.documents:
+            raise InputError(f"{self.path} has {self.documents} documents, no document {document}.")
+        number = bisect.bisect_right(self._first, document) - 1
+        return self.shards[number], document - self._first[number]

@@ -1,0 +1,125 @@
+"""A model's tokenizer, as tracing needs it: ids with character offsets, both ways."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from tracing.core.errors import InputError, StoreDamaged, StoreMismatch, StoreMissing
+from tracing.core.stores.manifest import sha256
+from tracing.core.text.decoding import Offsets, decode_tokens
+from tracing.core.text.token_ids import as_token_ids
+
+
+class TextTokenizer:
+    """A byte-level BPE tokenizer (those of Olmo, GPT-2, Llama 3, Qwen) read from `tokenizer.json`.
+
+    `digest` names it in stores and checkpoints: "sha256:<hex>" of the file. `vocab_size` is one more
+    than the largest id, added tokens included. `special_ids` are the ids of special tokens,
+    `markup_ids` these and other added tokens that are tags, such as `<think>`: no text of their own.
+    """
+
+    markup_ids: frozenset[int] = frozenset()
+
+    def __init__(self, content: bytes, origin: Path) -> None:
+        self.digest = sha256(content)
+        try:
+            self._tokenizer = Tokenizer.from_str(content.decode())
+            decoder = json.loads(content)["decoder"]
+        except Exception as error:  # the library raises bare Exception for a file it cannot read
+            raise StoreDamaged(f"{origin} is no tokenizer ({error}): restore it.") from error
+        if "ByteLevel" not in _decoder_types(decoder):
+            raise StoreMismatch(
+                f"{origin} does not decode bytes: tracing reads byte-level BPE tokenizers only."
+            )
+        self._pieces = _token_bytes(self._tokenizer)
+        self.vocab_size = len(self._pieces)
+        added = self._tokenizer.get_added_tokens_decoder()
+        self.special_ids = frozenset(i for i, token in added.items() if token.special)
+        self.markup_ids = self.special_ids | {i for i, token in added.items() if _is_tag(token.content)}
+
+    @classmethod
+    def open(cls, directory: Path) -> Self:
+        """Read `directory`/tokenizer.json; StoreMissing, StoreDamaged or StoreMismatch if it will not do."""
+        path = directory / "tokenizer.json"
+        try:
+            return cls(path.read_bytes(), path)
+        except OSError as error:
+            raise StoreMissing(f"No tokenizer at {path} ({error}): name a tokenizer's directory.") from error
+
+    def encode(self, text: str) -> tuple[list[int], Offsets]:
+        """Ids of `text`, no special tokens added, and the (start, end) characters that each one holds.
+
+        A special token's own text ("<|im_end|>") becomes that token.
+        """
+        encoding = self._tokenizer.encode(_valid(text), add_special_tokens=False)
+        decoded, offsets = self.decode(encoding.ids)
+        return encoding.ids, offsets if decoded == text else list(encoding.offsets)
+
+    def decode(self, token_ids: Sequence[int] | NDArray[Any]) -> tuple[str, Offsets]:
+        """Text of `token_ids`, special tokens included, and the characters of each, as `decode_tokens`.
+
+        InputError for an id outside the vocabulary.
+        """
+        return decode_tokens(self.pieces(token_ids))
+
+    def pieces(self, token_ids: Sequence[int] | NDArray[Any]) -> list[bytes]:
+        """The bytes of each token."""
+        ids = as_token_ids(token_ids)
+        outside = (ids < 0) | (ids >= self.vocab_size)
+        if outside.any():
+            raise InputError(f"Token id {ids[outside][0]} is not in the vocabulary 0..{self.vocab_size - 1}.")
+        return [self._pieces[i] for i in ids.tolist()]
+
+    def stored_pieces(self, token_ids: NDArray[Any]) -> list[bytes]:
+        """The bytes of tokens read from a store; StoreMismatch for an id outside the vocabulary."""
+        try:
+            return list(map(self._pieces.__getitem__, token_ids.tolist()))
+        except IndexError:
+            raise StoreMismatch(
+                f"The store holds token id {token_ids.max()}, this tokenizer ends at {self.vocab_size - 1}: "
+                "use the tokenizer that it was written with."
+            ) from None
+
+
+def _valid(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"The text holds half a surrogate pair at character {error.start}.") from None
+    return text
+
+
+def _is_tag(token: str) -> bool:
+    """Not every added token is one: GPT-NeoX's vocabulary adds runs of spaces."""
+    return token.startswith("<") and token.endswith(">")
+
+
+def _decoder_types(decoder: Any) -> set[str]:
+    """Names of the decoder and of those in its sequence."""
+    steps: Iterable[Any] = [decoder, *(decoder or {}).get("decoders", [])]
+    return {step["type"] for step in steps if step}
+
+
+def _token_bytes(tokenizer: Tokenizer) -> list[bytes]:
+    """The bytes of every id up to the largest; ids without a token have none."""
+    table = {character: byte for byte, character in _byte_alphabet().items()}
+    pieces = [b""] * (max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1)
+    added = tokenizer.get_added_tokens_decoder()
+    for token, number in tokenizer.get_vocab(with_added_tokens=True).items():
+        if number in added or not all(c in table for c in token):
+            pieces[number] = token.encode()
+        else:
+            pieces[number] = bytes(table[c] for c in token)
+    return pieces
+
+
+def _byte_alphabet() -> dict[int, str]:
+    """GPT-2's printable stand-in for each byte (bytes_to_unicode in openai/gpt-2, encoder.py)."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(0x100) if byte not in printable]
+    alphabet = {byte: chr(byte) for byte in printable}
+    return alphabet | {byte: chr(0x100 + n) for n, byte in enumerate(others)}
