@@ -1,9 +1,15 @@
-"""The token stores that this site knows."""
+"""The token stores that this site knows, and the traces that people keep and share."""
 
+import secrets
+import uuid
 from pathlib import Path
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.owners import OwnedQuerySet
 
 
 class Store(models.Model):
@@ -28,3 +34,81 @@ class Store(models.Model):
     @property
     def path(self) -> Path:
         return settings.HOME / "stores" / self.name
+
+
+class KeptKind(models.TextChoices):
+    TEXT = "text", "a text"
+    ANSWER = "answer", "an answer"
+
+
+class KeptTrace(models.Model):
+    """A trace that somebody made, as it was then: of a text from anywhere, or a snapshot of an answer's.
+
+    Never changed after it is made, so that what was shared stays what it was.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="traces"
+    )
+    session_key = models.CharField(max_length=40, blank=True, db_index=True)
+    kind = models.CharField(max_length=20, choices=KeptKind.choices, default=KeptKind.TEXT)
+    origin = models.UUIDField(null=True, db_index=True, help_text="The answer that it is a snapshot of.")
+    model = models.CharField(max_length=120, help_text="The checkpoint whose training data was searched.")
+    prompt = models.TextField(blank=True)
+    text = models.TextField(help_text="The text as it is shown; offsets of the spans count its characters.")
+    content = models.JSONField(help_text="The whole trace, as POST /v1/traces answers.")
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+    @property
+    def public_id(self) -> str:
+        """The trace's id in /v1."""
+        return f"trace-{self.pk.hex}"
+
+    @property
+    def title(self) -> str:
+        """The first words, for lists."""
+        words = " ".join(self.text[:400].split())
+        return words if len(words) <= 80 else words[:79].rstrip() + "…"
+
+
+def new_token() -> str:
+    """A link's secret: 192 random bits."""
+    return secrets.token_urlsafe(24)
+
+
+class ShareQuerySet(models.QuerySet["Share"]):
+    def living(self) -> "ShareQuerySet":
+        """Neither revoked nor expired."""
+        now = timezone.now()
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
+
+
+class Share(models.Model):
+    """A link by which anyone may read a kept trace, until it expires or its owner revokes it."""
+
+    token = models.CharField(max_length=64, unique=True, default=new_token, editable=False)
+    trace = models.ForeignKey(KeptTrace, on_delete=models.CASCADE, related_name="shares")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    objects = ShareQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"share of {self.trace_id}"
+
+    @property
+    def is_living(self) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
