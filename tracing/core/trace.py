@@ -2,12 +2,20 @@
 
 import time
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
 from tracing.core.documents.relevance import Relevance
-from tracing.core.documents.sampling import sample_matches
-from tracing.core.documents.traced import Seen, TracedDocument, describe, link_spans, score_documents
+from tracing.core.documents.sampling import Match, sample_matches
+from tracing.core.documents.traced import (
+    ScoredDocument,
+    Seen,
+    TracedDocument,
+    describe,
+    link_spans,
+    score_documents,
+)
 from tracing.core.errors import Cancelled, InputError, StoreMismatch
 from tracing.core.matching.corpus import Cancel, Corpus
 from tracing.core.matching.live import LiveTrace
@@ -92,21 +100,28 @@ class _Tracing:
         self._began = self._last = time.perf_counter()
 
     def run(self) -> Trace:
+        """Match, choose and count spans; sample, score and describe documents."""
         text, layout = self._lay_out()
-        query, options = self._corpus.query(self._ids), self._request
+        query, documents = self._corpus.query(self._ids), list[TracedDocument]()
         with self._corpus.reading():
-            maximal = maximal_spans(self._corpus.longest_matches(query, self._cancelled))
-            spans = self._choose(query, layout, maximal)
+            maximal = self._match(query)
+            spans = self._count(query, layout, self._choose(layout, maximal))
             self._clock("match")
-            traced, documents = (spans, []) if options.raw else self._documents(spans)
-        coverage = measure_coverage(traced, maximal, self._ids.size, options.min_tokens)
+            if not self._request.raw:
+                matches = self._sample(spans)
+                self._clock("documents")
+                scored = self._score(spans, matches)
+                self._clock("rank")
+                spans = link_spans(spans, scored)
+                documents = self._describe(scored)
+        coverage = measure_coverage(spans, maximal, self._ids.size, self._request.min_tokens)
         self._clock("documents")
         self._timing_ms["total"] = 1e3 * (self._last - self._began)
         return Trace(
             text=text,
             token_ids=tuple(self._ids.tolist()),
             stores=self._corpus.stores,
-            spans=tuple(traced),
+            spans=tuple(spans),
             documents=tuple(documents),
             coverage=coverage,
             timing_ms=self._timing_ms,
@@ -122,25 +137,41 @@ class _Tracing:
         layout.update(text, offsets, markup, len(text))
         return text, layout
 
-    def _choose(self, query: Query, layout: TextLayout, maximal: list[Piece]) -> list[Span]:
-        options, logs = self._request, self._corpus.log_probabilities(self._ids)
+    @cached_property
+    def _sums(self) -> list[float]:
+        """Log-probability of the first k tokens, for k from 0."""
+        logs = self._corpus.log_probabilities(self._ids)
         sums: list[float] = np.concatenate([[0.0], np.cumsum(logs)]).tolist()
-        chosen = maximal
-        if not options.raw:
-            found = candidates(layout, maximal, options.min_tokens)
-            chosen = rarest(found, sums, kept(options, self._ids.size))
-        return build_spans(self._corpus, query, layout, chosen, sums, options.raw)
+        return sums
 
-    def _documents(self, spans: list[Span]) -> tuple[list[Span], list[TracedDocument]]:
-        request, corpus = self._request, self._corpus
-        matches = sample_matches(corpus, spans, request.max_documents, request.seed)
-        self._clock("documents")
-        prompt_ids, _ = self._tokenizer.encode(request.prompt_text)
-        relevance = Relevance(corpus, as_token_ids(prompt_ids), self._ids)
-        scored = score_documents(corpus, spans, matches, relevance)
-        traced = link_spans(spans, scored)
-        self._clock("rank")
-        return traced, [describe(corpus, self._tokenizer, spans, document, self._seen) for document in scored]
+    def _match(self, query: Query) -> list[Piece]:
+        """All maximal spans."""
+        return maximal_spans(self._corpus.longest_matches(query, self._cancelled))
+
+    def _choose(self, layout: TextLayout, maximal: list[Piece]) -> list[Piece]:
+        """The pieces to show: whole words within sentences, the rarest; all maximal spans if raw."""
+        if self._request.raw:
+            return maximal
+        found = candidates(layout, maximal, self._request.min_tokens)
+        return rarest(found, self._sums, kept(self._request, self._ids.size))
+
+    def _count(self, query: Query, layout: TextLayout, pieces: list[Piece]) -> list[Span]:
+        """The spans of these pieces, with their counts by stage."""
+        return build_spans(self._corpus, query, layout, pieces, self._sums, self._request.raw)
+
+    def _sample(self, spans: list[Span]) -> list[Match]:
+        """Some occurrences of each span, drawn by the seed, one a document."""
+        return sample_matches(self._corpus, spans, self._request.max_documents, self._request.seed)
+
+    def _score(self, spans: list[Span], matches: list[Match]) -> list[ScoredDocument]:
+        """The documents of these matches, by BM25 against prompt and answer."""
+        prompt_ids, _ = self._tokenizer.encode(self._request.prompt_text)
+        relevance = Relevance(self._corpus, as_token_ids(prompt_ids), self._ids)
+        return score_documents(self._corpus, spans, matches, relevance)
+
+    def _describe(self, scored: list[ScoredDocument]) -> list[TracedDocument]:
+        """The documents as they are shown."""
+        return [describe(self._corpus, self._tokenizer, document, self._seen) for document in scored]
 
     def _clock(self, phase: str) -> None:
         """Add the time since the last call to `phase`; a good place to stop, too."""

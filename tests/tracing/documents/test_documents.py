@@ -15,6 +15,7 @@ from tracing.core.documents.relevance import Relevance
 from tracing.core.documents.sampling import sample_matches
 from tracing.core.documents.snippets import cut_snippet
 from tracing.core.documents.view import find_all, read_document
+from tracing.core.engines.engine import Place
 from tracing.core.errors import InputError, StoreMismatch
 from tracing.core.matching.corpus import Corpus
 from tracing.core.matching.spans import Span
@@ -47,7 +48,7 @@ def test_matches_are_occurrences_of_their_span_one_a_document_and_the_same_for_a
             matches = sample_matches(corpus, spans, wanted, seed)
             assert matches == sample_matches(corpus, spans, wanted, seed)
         for match in matches:
-            store, _, _ = corpus.shards[match.row]
+            store = corpus.rows[match.row].store
             place = (match.position - match.start) // 2
             span = ids[spans[match.span].token_start : spans[match.span].token_end]
             assert store.token_ids(match.document)[place : place + len(span)].tolist() == span
@@ -76,10 +77,12 @@ def test_draws_are_spread_over_all_stores_and_change_with_the_seed() -> None:
 def test_scores_are_okapi_bm25(documents: list[list[int]], answer: list[int], prompt: list[int]) -> None:
     with stores_of(documents) as stores:
         corpus = Corpus(stores)
-        relevance = Relevance(corpus, np.array(prompt, dtype=np.int64), np.array(answer))
-        starts = np.cumsum([0] + [2 * len(document) + 2 for document in documents])
-        windows = np.stack([starts[:-1] + 2, starts[1:]], axis=1)
-        found = relevance.scores(0, windows).tolist()
+        terms = Relevance(corpus, np.array(prompt, dtype=np.int64), np.array(answer)).terms
+        stops = np.cumsum([2 * len(document) + 2 for document in documents]).tolist()
+        bounds = [(stop - 2 * len(document), stop) for document, stop in zip(documents, stops, strict=True)]
+        places = [Place(0, n, start, stop, ((start, 1),)) for n, (start, stop) in enumerate(bounds)]
+        with corpus.reading():
+            found = [excerpt.score for excerpt in corpus.read(places, terms)]
     assert found == pytest.approx([bm25(documents, [*prompt, *answer], document) for document in documents])
 
 

@@ -14,7 +14,7 @@ DRAWS_A_DOCUMENT = 2  # occurrences drawn for each document wanted, since some a
 
 @dataclass(frozen=True)
 class Match:
-    """An occurrence of a span: in shard `row` of the corpus, at byte `position` of its tokenized.N.
+    """An occurrence of a span: in row `row` of the corpus, at byte `position` of its tokenized.N.
 
     The tokens of its document are the bytes start..stop there; `document` is its number in the store.
     """
@@ -37,9 +37,7 @@ def sample_matches(corpus: Corpus, spans: Sequence[Span], documents: int, seed: 
     draws = [_draw(span, DRAWS_A_DOCUMENT * documents, generator) for span in spans]
     numbers = np.repeat(np.arange(len(spans)), np.array([len(drawn) for drawn in draws], dtype=np.int64))
     rows, ranks = np.concatenate([np.empty((0, 2), dtype=np.int64), *draws]).T
-    found = np.empty((rows.size, 4), dtype=np.int64)
-    for row in np.unique(rows).tolist():
-        found[rows == row] = corpus.locate(row, np.ascontiguousarray(ranks[rows == row]))
+    found = corpus.locate(rows, ranks)
     matches = [Match(*values) for values in np.column_stack([numbers, rows, found]).tolist()]
     return _first_of_each_document(matches, documents)
 

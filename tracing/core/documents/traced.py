@@ -4,15 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from tracing.core.documents.relevance import WINDOW_TOKENS, Relevance, best_tier
+from tracing.core.documents.relevance import Relevance, best_tier
 from tracing.core.documents.sampling import Match
-from tracing.core.documents.snippets import MARGIN_TOKENS, Snippet, cut_snippet
+from tracing.core.documents.snippets import Snippet, show_windows
+from tracing.core.engines.engine import Excerpt, Place, Searched
 from tracing.core.matching.corpus import Corpus
 from tracing.core.matching.spans import Span
-from tracing.core.stores.store import TokenStore
 from tracing.core.text.tokenizer import TextTokenizer
 
 Seen = Callable[[str, int], Mapping[str, Any] | None]
@@ -43,33 +40,42 @@ class TracedDocument:
         return {**fields, **shown, "relevance": self.relevance, "seen": self.seen, **place}
 
 
-@dataclass
+@dataclass(frozen=True)
 class ScoredDocument:
-    """A document's matches, and its BM25 score and tier: those of its best window."""
+    """A document's matches, what was read of it, and the tier of its BM25 score, that of its best window."""
 
     row: int
     number: int
-    matches: list[Match]
-    score: float = 0.0
-    relevance: str = "low"
+    matches: tuple[Match, ...]
+    excerpt: Excerpt
+    relevance: str
+
+    @property
+    def score(self) -> float:
+        return self.excerpt.score
 
 
 def score_documents(
     corpus: Corpus, spans: Sequence[Span], matches: Sequence[Match], relevance: Relevance
 ) -> list[ScoredDocument]:
-    """The documents that the matches lie in, the most relevant first."""
-    found: dict[tuple[int, int], ScoredDocument] = {}
-    for row in sorted({match.row for match in matches}):
-        inside = [match for match in matches if match.row == row]
-        width = corpus.shards[row][2].kind.width_bytes
-        scores = relevance.scores(row, _windows(inside, spans, width))
-        for match, score in zip(inside, scores.tolist(), strict=True):
-            scored = found.setdefault((row, match.document), ScoredDocument(row, match.document, []))
-            scored.matches.append(match)
-            scored.score = max(scored.score, score)
-    for scored in found.values():
-        scored.relevance = relevance.tier(scored.score)
-    return sorted(found.values(), key=lambda scored: (-scored.score, scored.row, scored.number))
+    """The documents that the matches lie in, read, the most relevant first."""
+    found: dict[tuple[int, int], list[Match]] = {}
+    for match in matches:
+        found.setdefault((match.row, match.document), []).append(match)
+    excerpts = corpus.read([_place(inside, spans) for inside in found.values()], relevance.terms)
+    scored = [
+        ScoredDocument(row, number, tuple(inside), excerpt, relevance.tier(excerpt.score))
+        for ((row, number), inside), excerpt in zip(found.items(), excerpts, strict=True)
+    ]
+    return sorted(scored, key=lambda scored: (-scored.score, scored.row, scored.number))
+
+
+def _place(matches: Sequence[Match], spans: Sequence[Span]) -> Place:
+    """Where a document and its matches lie."""
+    lengths = [spans[match.span].token_end - spans[match.span].token_start for match in matches]
+    places = tuple((match.position, length) for match, length in zip(matches, lengths, strict=True))
+    first = matches[0]
+    return Place(first.row, first.document, first.start, first.stop, places)
 
 
 def link_spans(spans: Sequence[Span], documents: Sequence[ScoredDocument]) -> list[Span]:
@@ -86,30 +92,22 @@ def link_spans(spans: Sequence[Span], documents: Sequence[ScoredDocument]) -> li
 
 
 def describe(
-    corpus: Corpus,
-    tokenizer: TextTokenizer,
-    spans: Sequence[Span],
-    scored: ScoredDocument,
-    seen: Seen | None,
+    corpus: Corpus, tokenizer: TextTokenizer, scored: ScoredDocument, seen: Seen | None
 ) -> TracedDocument:
     """The document as it is shown: decoded around its matches only."""
-    store, _, shard = corpus.shards[scored.row]
-    width, (start, stop) = shard.kind.width_bytes, (scored.matches[0].start, scored.matches[0].stop)
-    tokens = shard.tokenized.data[start:stop].view(shard.kind.numpy)
-    places = [((m.position - start) // width, spans[m.span]) for m in scored.matches]
-    ranges = [(first, first + span.token_end - span.token_start) for first, span in places]
+    store, excerpt = corpus.rows[scored.row].store, scored.excerpt
     return TracedDocument(
         store=store.manifest.name,
         document=scored.number,
-        metadata={**_defaults(store), **store.metadata(scored.number)},
-        snippet=cut_snippet(tokens, ranges, tokenizer),
+        metadata={**_defaults(store), **excerpt.metadata},
+        snippet=show_windows(excerpt.windows, excerpt.tokens, tokenizer),
         score=scored.score,
         relevance=scored.relevance,
         seen=seen(store.manifest.name, scored.number) if seen else None,
     )
 
 
-def _defaults(store: TokenStore) -> dict[str, Any]:
+def _defaults(store: Searched) -> dict[str, Any]:
     """What the store says of documents whose own metadata do not."""
     manifest = store.manifest
     return {
@@ -118,13 +116,3 @@ def _defaults(store: TokenStore) -> dict[str, Any]:
         "source": manifest.source,
         "licence": manifest.licence,
     }
-
-
-def _windows(matches: Sequence[Match], spans: Sequence[Span], width: int) -> NDArray[np.int64]:
-    """Bytes (start, stop) of up to 512 tokens around each match, the match in the middle."""
-    lengths = np.array([spans[m.span].token_end - spans[m.span].token_start for m in matches])
-    positions, starts, stops = np.array([(m.position, m.start, m.stop) for m in matches]).T
-    before = np.maximum(MARGIN_TOKENS, (WINDOW_TOKENS - lengths) // 2)
-    first = np.maximum(starts, positions - before * width)
-    last = np.minimum(stops, positions + (WINDOW_TOKENS - before) * width)
-    return np.stack([first, last], axis=1)

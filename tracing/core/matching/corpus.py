@@ -1,54 +1,66 @@
-"""Several stores searched as one: matches, ranges and counts over all their shards."""
+"""Several stores searched as one: matches, ranges, counts and documents over all their shards."""
 
+import contextvars
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tracing.core.errors import Cancelled, InputError, StoreDamaged
-from tracing.core.matching import kernels
+from tracing.core.engines.engine import Cancel, Engine, Excerpt, Longs, Place, Ranges, Searched, Terms
+from tracing.core.engines.local import LocalEngine
+from tracing.core.errors import InputError
 from tracing.core.matching.query import Query
-from tracing.core.stores.shard import Shard
 from tracing.core.stores.store import TokenStore
-from tracing.core.stores.unigrams import add_unigrams, counts_of
+from tracing.core.stores.unigrams import Unigrams, add_unigrams, counts_of
 
-CHUNK_POSITIONS = 1024  # between two looks at `cancelled`
+__all__ = ["Cancel", "Corpus", "Ranges", "Row"]
 
-Cancel = Callable[[], bool]
-Bytes = NDArray[np.uint8]
-Longs = NDArray[np.int64]
+Answer = TypeVar("Answer")
+_pool = ThreadPoolExecutor(32, thread_name_prefix="engine")  # starts threads for a second engine only
 
 
-@dataclass(frozen=True)
-class Ranges:
-    """Suffix-array ranges of n sequences: ranks lows..highs, each of shape [shards, n]."""
+class Row(NamedTuple):
+    """One shard of a store."""
 
-    lows: Longs
-    highs: Longs
+    store: Searched
+    shard: int
 
-    @property
-    def counts(self) -> Longs:
-        """Occurrences in each shard, shape [shards, n]."""
-        counts: Longs = self.highs - self.lows
-        return counts
+
+class Part(NamedTuple):
+    """An engine, and which rows of the corpus its rows are; shape [rows of the engine]."""
+
+    engine: Engine
+    rows: Longs
 
 
 class Corpus:
-    """The stores of one model, in order. All of them hold ids of the same tokenizer."""
+    """The stores of one model, in order. All of them hold ids of the same tokenizer.
+
+    Stores that are open on this machine are searched together by our own engine, all in one pass.
+    """
 
     def __init__(self, stores: Sequence[TokenStore]) -> None:
         if not stores:
             raise InputError("No store to search: name at least one.")
         self.stores = tuple(stores)
-        self.shards = [
-            (store, number, shard) for store in stores for number, shard in enumerate(store.shards)
-        ]
+        self.rows = [Row(store, number) for store in stores for number in range(store.manifest.shards)]
         self.kinds = {store.manifest.token_type for store in stores}
-        self.unigrams = add_unigrams(store.unigrams for store in stores)
-        self.entries = int(self.unigrams[:, 1].sum())
+        self.parts = [Part(LocalEngine(stores), np.arange(len(self.rows)))]
+
+    @cached_property
+    def unigrams(self) -> Unigrams:
+        """How often each id occurs in all stores together."""
+        return add_unigrams(store.unigrams for store in self.stores)
+
+    @cached_property
+    def entries(self) -> int:
+        """Tokens and separators of all stores together."""
+        return int(self.unigrams[:, 1].sum())
 
     def query(self, token_ids: Sequence[int] | NDArray[Any] = ()) -> Query:
         """The ids, checked and ready to be searched for."""
@@ -57,35 +69,15 @@ class Corpus:
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Around every use of the methods below: no result leaves unless all that was read is sound."""
-        for _, _, shard in self.shards:
-            shard.check_unchanged()
-        try:
+        with ExitStack() as stack:
+            for engine, _ in self.parts:
+                stack.enter_context(engine.reading())
             yield
-        finally:  # whatever went wrong inside, damage would be the reason for it
-            for _, _, shard in self.shards:
-                shard.check_touched()
 
     def longest_matches(self, query: Query, cancelled: Cancel | None = None) -> Longs:
         """m(i): length of the longest prefix of query[i:] inside one document; shape [tokens]."""
-        lengths, firsts = np.zeros(query.size, dtype=np.int64), self.first_ranges(query)
-        for begin in range(0, query.size, CHUNK_POSITIONS):
-            if cancelled is not None and cancelled():
-                raise Cancelled("The trace was stopped.")
-            end = min(begin + CHUNK_POSITIONS, query.size)
-            for row, (_, _, shard) in enumerate(self.shards):
-                bounds = (firsts.lows[row], firsts.highs[row])
-                _check(shard, kernels.longest_matches(*_search(shard, query), *bounds, begin, end, lengths))
-        return lengths
-
-    def first_ranges(self, query: Query, places: Longs | None = None) -> Ranges:
-        """Ranges of the single tokens at these places of the query, by default at all of them."""
-        lows, highs = [], []
-        for _, _, shard in self.shards:
-            keys = query.keys(shard.kind) if places is None else query.keys(shard.kind)[places]
-            low, high = shard.first_ranges(keys)
-            lows.append(low)
-            highs.append(high)
-        return Ranges(np.stack(lows), np.stack(highs))
+        found = self._ask(lambda part: part.engine.longest_matches(query, cancelled))
+        return found[0] if len(found) == 1 else np.maximum.reduce(found)
 
     def find(
         self, query: Query, starts: Longs, stops: Longs, within: Ranges | None = None, known: int = 1
@@ -95,28 +87,42 @@ class Corpus:
         `within` are ranges whose suffixes all begin with the first `known` tokens of the sequence,
         by default those of its first token.
         """
-        first = self.first_ranges(query, starts) if within is None else within
-        ranges = Ranges(first.lows.copy(), first.highs.copy())
-        shared = np.full(starts.size, known, dtype=np.int64)
-        for row, (_, _, shard) in enumerate(self.shards):
-            bounds = (starts, stops, shared, ranges.lows[row], ranges.highs[row])
-            _check(shard, kernels.find_ranges(*_search(shard, query), *bounds))
-        return ranges
+        found = self._ask(
+            lambda part: part.engine.find(query, starts, stops, _rows_of(within, part.rows), known)
+        )
+        if len(found) == 1:
+            return found[0]
+        lows, highs = np.empty((2, len(self.rows), starts.size), dtype=np.int64)
+        for part, ranges in zip(self.parts, found, strict=True):
+            lows[part.rows], highs[part.rows] = ranges.lows, ranges.highs
+        return Ranges(lows, highs)
 
-    def locate(self, row: int, ranks: Longs) -> Longs:
-        """(position, document, start, stop) of each rank in shard `row`, shape [ranks, 4].
+    def locate(self, rows: Longs, ranks: Longs) -> Longs:
+        """(position, document, start, stop) of each rank in its row, shape [ranks, 4].
 
         All but the document are bytes of tokenized.N; the document's number is the store's.
         """
-        store, number, shard = self.shards[row]
+
+        def ask(part: Part) -> tuple[Longs, Longs]:
+            mine = np.flatnonzero(np.isin(rows, part.rows))
+            return mine, part.engine.locate(np.searchsorted(part.rows, rows[mine]), ranks[mine])
+
         found = np.empty((ranks.size, 4), dtype=np.int64)
-        offsets = shard.offset.data.view("<u8")
-        states = (shard.table.state, shard.offset.state)
-        widths = (shard.kind.width_bytes, shard.pointer_bytes)
-        data = (shard.tokenized.data, shard.table.data, offsets)
-        _check(shard, kernels.locate(*data, *states, *widths, ranks, found))
-        found[:, 1] += store.first_document(number)
+        for mine, answer in self._ask(ask):
+            found[mine] = answer
         return found
+
+    def read(self, places: Sequence[Place], terms: Terms) -> list[Excerpt]:
+        """What is shown of these documents, and how well they fit `terms`."""
+
+        def ask(part: Part) -> list[tuple[int, Excerpt]]:
+            numbers = {int(row): number for number, row in enumerate(part.rows)}
+            mine = [n for n, place in enumerate(places) if place.row in numbers]
+            own = [replace(places[n], row=numbers[places[n].row]) for n in mine]
+            return list(zip(mine, part.engine.read(own, terms), strict=True))
+
+        found = dict(pair for answer in self._ask(ask) for pair in answer)
+        return [found[n] for n in range(len(places))]
 
     def log_probabilities(self, token_ids: Longs) -> NDArray[np.float64]:
         """Unigram log-probability of each id: ln(count / all entries, separators too), as infini-gram's.
@@ -128,21 +134,23 @@ class Corpus:
         return logs
 
     def counts_by_stage(self, counts: Longs) -> dict[str, int]:
-        """Occurrences by stage, in the stores' order, of one sequence's counts [shards]; zeros left out."""
+        """Occurrences by stage, in the stores' order, of one sequence's counts [rows]; zeros left out."""
         by_stage: dict[str, int] = {}
-        for (store, _, _), count in zip(self.shards, counts.tolist(), strict=True):
+        for (store, _), count in zip(self.rows, counts.tolist(), strict=True):
             if count:
                 by_stage[store.manifest.stage] = by_stage.get(store.manifest.stage, 0) + count
         return by_stage
 
+    def _ask(self, question: Callable[[Part], Answer]) -> list[Answer]:
+        """The answers of all parts, the first in this thread and the others meanwhile."""
+        first, *others = self.parts
+        asked = [_pool.submit(contextvars.copy_context().run, question, part) for part in others]
+        try:
+            answer = question(first)
+        finally:
+            wait(asked)
+        return [answer, *(future.result() for future in asked)]
 
-def _search(shard: Shard, query: Query) -> tuple[Bytes, Bytes, Bytes, Bytes, int, int, Longs]:
-    """The arguments that the search kernels share."""
-    data, table, kind = shard.tokenized, shard.table, shard.kind
-    widths = (kind.width_bytes, shard.pointer_bytes)
-    return (data.data, table.data, data.state, table.state, *widths, query.keys(kind))
 
-
-def _check(shard: Shard, status: int) -> None:
-    if status == kernels.DAMAGED:
-        raise StoreDamaged(f"{shard.table.path} points outside the tokens: restore or rebuild the store.")
+def _rows_of(ranges: Ranges | None, rows: Longs) -> Ranges | None:
+    return None if ranges is None else Ranges(ranges.lows[rows], ranges.highs[rows])

@@ -1,0 +1,146 @@
+"""Our own engine: the compiled kernels over the memory-mapped shards of stores on this machine."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracing.core.documents.windows import cut_windows, scored_window
+from tracing.core.engines.engine import Cancel, Excerpt, Longs, Place, Ranges, Terms
+from tracing.core.errors import Cancelled, StoreDamaged
+from tracing.core.matching import kernels
+from tracing.core.matching.query import Query
+from tracing.core.stores.shard import Shard
+from tracing.core.stores.store import TokenStore
+
+CHUNK_POSITIONS = 1024  # between two looks at `cancelled`
+SATURATION, LENGTH_SHARE = 1.5, 0.75  # k1 and b as in rank_bm25's BM25Okapi and infinigram-api
+
+Bytes = NDArray[np.uint8]
+
+
+class LocalEngine:
+    """Searches all shards of some open stores in one pass."""
+
+    def __init__(self, stores: Sequence[TokenStore]) -> None:
+        self._rows = [(store, number) for store in stores for number in range(len(store.shards))]
+        self.shards = [store.shards[number] for store, number in self._rows]
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """StoreDamaged at its end unless all that was read is sound."""
+        for shard in self.shards:
+            shard.check_unchanged()
+        try:
+            yield
+        finally:  # whatever went wrong inside, damage would be the reason for it
+            for shard in self.shards:
+                shard.check_touched()
+
+    def longest_matches(self, query: Query, cancelled: Cancel | None) -> Longs:
+        lengths, firsts = np.zeros(query.size, dtype=np.int64), self.first_ranges(query)
+        for begin in range(0, query.size, CHUNK_POSITIONS):
+            if cancelled is not None and cancelled():
+                raise Cancelled("The trace was stopped.")
+            end = min(begin + CHUNK_POSITIONS, query.size)
+            for row, shard in enumerate(self.shards):
+                bounds = (firsts.lows[row], firsts.highs[row])
+                _check(shard, kernels.longest_matches(*_search(shard, query), *bounds, begin, end, lengths))
+        return lengths
+
+    def first_ranges(self, query: Query, places: Longs | None = None) -> Ranges:
+        """Ranges of the single tokens at these places of the query, by default at all of them."""
+        lows, highs = [], []
+        for shard in self.shards:
+            keys = query.keys(shard.kind) if places is None else query.keys(shard.kind)[places]
+            low, high = shard.first_ranges(keys)
+            lows.append(low)
+            highs.append(high)
+        return Ranges(np.stack(lows), np.stack(highs))
+
+    def find(
+        self, query: Query, starts: Longs, stops: Longs, within: Ranges | None = None, known: int = 1
+    ) -> Ranges:
+        first = self.first_ranges(query, starts) if within is None else within
+        ranges = Ranges(first.lows.copy(), first.highs.copy())
+        shared = np.full(starts.size, known, dtype=np.int64)
+        for row, shard in enumerate(self.shards):
+            bounds = (starts, stops, shared, ranges.lows[row], ranges.highs[row])
+            _check(shard, kernels.find_ranges(*_search(shard, query), *bounds))
+        return ranges
+
+    def locate(self, rows: Longs, ranks: Longs) -> Longs:
+        found = np.empty((ranks.size, 4), dtype=np.int64)
+        for row in np.unique(rows).tolist():
+            found[rows == row] = self._locate(row, np.ascontiguousarray(ranks[rows == row]))
+        return found
+
+    def read(self, places: Sequence[Place], terms: Terms) -> list[Excerpt]:
+        scoring = _Scoring(terms)
+        scores = np.zeros(len(places))
+        for row in sorted({place.row for place in places}):
+            shard, numbers = self.shards[row], [n for n, place in enumerate(places) if place.row == row]
+            width = shard.kind.width_bytes
+            pairs = [
+                (n, scored_window(places[n], match, width)) for n in numbers for match in places[n].matches
+            ]
+            found = scoring.scores(shard, np.array([window for _, window in pairs], dtype=np.int64))
+            np.maximum.at(scores, [n for n, _ in pairs], found)
+        return [self._read(place, score) for place, score in zip(places, scores.tolist(), strict=True)]
+
+    def _locate(self, row: int, ranks: Longs) -> Longs:
+        shard, (store, number) = self.shards[row], self._rows[row]
+        found = np.empty((ranks.size, 4), dtype=np.int64)
+        offsets = shard.offset.data.view("<u8")
+        states = (shard.table.state, shard.offset.state)
+        widths = (shard.kind.width_bytes, shard.pointer_bytes)
+        data = (shard.tokenized.data, shard.table.data, offsets)
+        _check(shard, kernels.locate(*data, *states, *widths, ranks, found))
+        found[:, 1] += store.first_document(number)
+        return found
+
+    def _read(self, place: Place, score: float) -> Excerpt:
+        shard, (store, _) = self.shards[place.row], self._rows[place.row]
+        tokens = shard.tokenized.data[place.start : place.stop].view(shard.kind.numpy)
+        width = shard.kind.width_bytes
+        starts = [((position - place.start) // width, length) for position, length in place.matches]
+        windows = cut_windows(tokens, [(start, start + length) for start, length in starts])
+        return Excerpt(score, tuple(windows), len(tokens), store.metadata(place.document))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scoring:
+    """BM25 by some terms."""
+
+    terms: Terms
+
+    @cached_property
+    def slots(self) -> NDArray[np.int32]:
+        """slots[id] is the term's number, or -1."""
+        slots = np.full(int(self.terms.token_ids.max(initial=-1)) + 1, -1, dtype=np.int32)
+        slots[self.terms.token_ids] = np.arange(self.terms.token_ids.size)
+        return slots
+
+    def scores(self, shard: Shard, windows: Longs) -> NDArray[np.float64]:
+        """Score of each window, (start, stop) bytes of tokenized.N in the shard."""
+        scores = np.zeros(len(windows))
+        data, width = shard.tokenized, shard.kind.width_bytes
+        options = (SATURATION, LENGTH_SHARE, self.terms.mean_length)
+        by = (self.slots, self.terms.weights)
+        kernels.score_windows(data.data, data.state, width, windows, *by, *options, scores)
+        return scores
+
+
+def _search(shard: Shard, query: Query) -> tuple[Bytes, Bytes, Bytes, Bytes, int, int, Longs]:
+    """The arguments that the search kernels share."""
+    data, table, kind = shard.tokenized, shard.table, shard.kind
+    widths = (kind.width_bytes, shard.pointer_bytes)
+    return (data.data, table.data, data.state, table.state, *widths, query.keys(kind))
+
+
+def _check(shard: Shard, status: int) -> None:
+    if status == kernels.DAMAGED:
+        raise StoreDamaged(f"{shard.table.path} points outside the tokens: restore or rebuild the store.")
