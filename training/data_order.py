@@ -73,7 +73,7 @@ def document_lengths(store: TokenStore) -> NDArray[np.int64]:
 
 def shard_lengths(shard: Shard) -> NDArray[np.int64]:
     """Bytes from each separator to the next, without the separator, in tokens."""
-    offsets = shard.offset.read(0, shard.offset.size_bytes).view("<u8").astype(np.int64)
+    offsets = np.frombuffer(shard.offset.copy(0, shard.offset.size_bytes), dtype="<u8").astype(np.int64)
     ends = np.append(offsets[1:], shard.tokenized.size_bytes)
     lengths: NDArray[np.int64] = (ends - offsets) // shard.kind.width_bytes - 1
     return lengths

@@ -47,8 +47,19 @@ def read_document(
 
     Raises InputError for a document or page that is not there, StoreDamaged as ever.
     """
+    with store.reading():
+        return _read_page(store, document, tokenizer, as_token_ids(token_ids_of_span), page, page_tokens)
+
+
+def _read_page(
+    store: TokenStore,
+    document: int,
+    tokenizer: TextTokenizer,
+    span: NDArray[np.int64],
+    page: int | None,
+    page_tokens: int,
+) -> DocumentView:
     tokens = store.token_ids(document)
-    span = as_token_ids(token_ids_of_span)
     starts = find_all(tokens, span)
     pages = max(1, -(-tokens.size // page_tokens))
     match_pages = tuple(sorted({int(start) // page_tokens + 1 for start in starts}))

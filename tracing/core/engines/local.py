@@ -32,13 +32,12 @@ class LocalEngine:
     @contextmanager
     def reading(self) -> Iterator[None]:
         """StoreDamaged at its end unless all that was read is sound."""
-        for shard in self.shards:
-            shard.check_unchanged()
+        changes = [shard.check_unchanged() for shard in self.shards]
         try:
             yield
         finally:  # whatever went wrong inside, damage would be the reason for it
-            for shard in self.shards:
-                shard.check_touched()
+            for shard, before in zip(self.shards, changes, strict=True):
+                shard.check_touched(before)
 
     def longest_matches(self, query: Query, cancelled: Cancel | None) -> Longs:
         lengths, firsts = np.zeros(query.size, dtype=np.int64), self.first_ranges(query)

@@ -19,6 +19,7 @@ from tracing.core.stores.layout import (
     shard_files,
     token_type,
 )
+from tracing.core.stores.mapped_file import read_small_file
 
 MANIFEST_BYTES_MAX = 64 << 20
 
@@ -83,11 +84,9 @@ def read_manifest(directory: Path) -> Manifest:
     """
     path = directory / MANIFEST
     try:
-        if path.stat().st_size > MANIFEST_BYTES_MAX:
-            raise StoreDamaged(f"{path} is larger than any manifest: publish the store again.")
-        text = path.read_bytes()
-    except OSError as error:
-        raise StoreMissing(f"No token store at {directory}: {MANIFEST} cannot be read ({error}).") from error
+        text = read_small_file(path, MANIFEST_BYTES_MAX)
+    except StoreMissing as error:
+        raise StoreMissing(f"No token store at {directory}: {error}") from error
     try:
         fields = json.loads(text)
         if not isinstance(fields, dict):
@@ -110,6 +109,10 @@ def _parse(fields: dict[str, Any]) -> Manifest:
     digest = fields.pop("digest")
     files = {name: FileEntry(_count(f["size"]), str(f["digest"])) for name, f in fields.pop("files").items()}
     manifest = Manifest(files=files, **fields)
+    words = {**manifest.__dict__, "files": "", "generator": "", "documents": "", "tokens": ""}
+    wrong = [name for name, value in words.items() if not isinstance(value, str)]
+    if wrong or not isinstance(manifest.generator, dict):
+        raise ValueError(f"{', '.join(wrong) or 'generator'} is not of its kind")
     if manifest.format != FORMAT:
         raise ValueError(f"format {manifest.format!r} is not {FORMAT!r}")
     if manifest.digest != digest:

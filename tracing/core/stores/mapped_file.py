@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tracing.core.errors import StoreDamaged, StoreError, StoreMissing
 from tracing.core.stores.blocks import checksum
+from tracing.core.stores.bus_errors import guard, lost
 from tracing.core.stores.layout import BLOCK_BYTES
 
 UNSEEN, TOUCHED, SOUND = 0, 1, 2
@@ -21,30 +22,40 @@ class MappedFile:
     Whoever reads `data` marks the blocks TOUCHED first (the kernels do it themselves) and calls
     `check_touched` before a result leaves. Threads share one object: a block is SOUND only after
     some thread has found its checksum right, and marking it again costs a second check at worst.
+    `changes` counts how often the file was found to have been written since it was opened.
     """
 
     def __init__(self, path: Path, size_bytes: int, checksums: NDArray[np.uint64]) -> None:
         self.path, self.size_bytes, self._checksums = path, size_bytes, checksums
-        self._descriptor = -1
-        self._descriptor = _open(path)
+        self.changes, self._descriptor, self._guard = 0, -1, 0
+        self._descriptor = open_file(path)
         try:
-            self._modified_ns = self._stat(expected="its manifest says").st_mtime_ns
+            self._changed_ns = self._stat(expected="its manifest says").st_ctime_ns
             mapping = mmap.mmap(self._descriptor, size_bytes, prot=mmap.PROT_READ)
         except BaseException:
             self.close()
             raise
         self.data: NDArray[np.uint8] = np.frombuffer(mapping, dtype=np.uint8)
+        self._guard = guard(mapping, self.data.ctypes.data, size_bytes)
         self.state: NDArray[np.uint8] = np.zeros(checksums.size, dtype=np.uint8)
 
     def check_unchanged(self) -> None:
-        """StoreDamaged if the file was cut since it was opened; distrust every block if it was written.
+        """StoreDamaged if the file was cut, or could not be read, since it was opened; distrust every block
+        if it was written.
 
-        Called before the mapping is read: reading past the end of a cut file kills a process.
+        Called before the mapping is read, and again before a result leaves: what a cut file no longer has
+        reads as zeros.
         """
         found = self._stat(expected="it had when opened")
-        if found.st_mtime_ns != self._modified_ns:
-            self._modified_ns = found.st_mtime_ns
+        if lost(self._guard):
+            raise StoreDamaged(
+                f"{self.path} could not be read for a while (it was cut, or its disk failed): check it "
+                "with verify_index, then open the store again."
+            )
+        if found.st_ctime_ns != self._changed_ns:
             self.state[self.state == SOUND] = TOUCHED
+            self.changes += 1
+            self._changed_ns = found.st_ctime_ns
 
     def check_touched(self) -> None:
         """StoreDamaged unless every block touched so far has its checksum. Call it before a result leaves."""
@@ -64,7 +75,10 @@ class MappedFile:
         self.check_touched()
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Checked bytes start..stop, no copy; StoreDamaged where the file has no such bytes."""
+        """Checked bytes start..stop, no copy; StoreDamaged where the file has no such bytes.
+
+        Whoever still reads them when the file may have been written meanwhile calls `check_unchanged` after.
+        """
         if not 0 <= start <= stop <= self.size_bytes:
             raise StoreDamaged(f"{self.path} has no bytes {start}..{stop}: restore or rebuild the store.")
         self.check_unchanged()
@@ -73,6 +87,14 @@ class MappedFile:
             blocks[blocks == UNSEEN] = TOUCHED
             self.check_touched()
         return self.data[start:stop]
+
+    def copy(self, start: int, stop: int) -> bytes:
+        """Checked bytes start..stop as they were written, whatever happens to the file meanwhile."""
+        data, changes = self.read(start, stop).tobytes(), self.changes
+        self.check_unchanged()
+        if changes != self.changes:
+            raise changed_meanwhile(self.path)
+        return data
 
     def close(self) -> None:
         """Close the descriptor; the mapping lives as long as someone holds a view of it."""
@@ -97,8 +119,31 @@ class MappedFile:
         return found
 
 
-def _open(path: Path) -> int:
+def changed_meanwhile(path: Path) -> StoreDamaged:
+    """The error for what was read while somebody wrote the file: checksums cannot vouch for it any more."""
+    return StoreDamaged(f"{path} was written to while it was read: let nothing write there, and ask again.")
+
+
+def open_file(path: Path) -> int:
+    """A descriptor for reading, or StoreMissing. It never waits for a FIFO's writer."""
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (OSError, ValueError) as error:  # a ValueError: no path can hold a null byte
+        raise StoreMissing(f"{path} cannot be read ({error}): restore or rebuild the store.") from error
+
+
+def read_small_file(path: Path, size_bytes_max: int) -> bytes:
+    """The content of a regular file of at most that size; StoreMissing or StoreDamaged for anything else."""
+    descriptor = open_file(path)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > size_bytes_max:
+            raise StoreDamaged(
+                f"{path} is not a regular file of up to {size_bytes_max} bytes: restore or rebuild the store."
+            )
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            return file.read(size_bytes_max + 1)
     except OSError as error:
         raise StoreMissing(f"{path} cannot be read ({error}): restore or rebuild the store.") from error
+    finally:
+        os.close(descriptor)

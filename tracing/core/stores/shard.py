@@ -1,19 +1,26 @@
 """One shard of an open token store: its mapped files, and its documents by number."""
 
 import json
+import math
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tracing.core.errors import StoreDamaged, StoreMissing
+from tracing.core.errors import StoreDamaged
 from tracing.core.stores.blocks import split_checksums
 from tracing.core.stores.layout import BLOCKS, DATA_FILES, OFFSET_BYTES, block_count, pointer_bytes
 from tracing.core.stores.manifest import Manifest, sha256
-from tracing.core.stores.mapped_file import MappedFile
+from tracing.core.stores.mapped_file import MappedFile, changed_meanwhile, read_small_file
 from tracing.core.stores.unigrams import Unigrams
+
+FINITE: Final[dict[str, Any]] = {
+    "parse_constant": lambda _: None,
+    "parse_float": lambda text: number if math.isfinite(number := float(text)) else None,
+}
+"""How metadata are read: NaN and infinities, which JSON for programs cannot hold, become null."""
 
 
 class Shard:
@@ -42,15 +49,26 @@ class Shard:
         self.entries = sizes["tokenized"] // self.kind.width_bytes
         self.pointer_bytes = pointer_bytes(sizes["tokenized"])
 
-    def check_unchanged(self) -> None:
-        """StoreDamaged if a file that searches read was cut since it was opened."""
-        for file in (self.tokenized, self.table, self.offset):
-            file.check_unchanged()
+    def check_unchanged(self) -> int:
+        """StoreDamaged if a file that searches read was cut since it was opened.
 
-    def check_touched(self) -> None:
-        """StoreDamaged unless all that searches read so far is as it was written."""
-        for file in (self.tokenized, self.table, self.offset):
+        Returns how often these were written since then, for `check_touched`.
+        """
+        for file in self._searched:
+            file.check_unchanged()
+        return sum(file.changes for file in self._searched)
+
+    def check_touched(self, changes: int) -> None:
+        """StoreDamaged unless all that searches read so far is as it was written, and was all along since
+        `check_unchanged` returned `changes`."""
+        for file in self._searched:
             file.check_touched()
+        if sum(file.changes for file in self._searched) != changes:
+            raise changed_meanwhile(self.tokenized.path.parent)
+
+    @property
+    def _searched(self) -> tuple[MappedFile, ...]:
+        return self.tokenized, self.table, self.offset
 
     def token_ids(self, document: int) -> NDArray[Any]:
         """Ids of a document, no copy, shape [tokens]."""
@@ -62,22 +80,25 @@ class Shard:
     def metadata(self, document: int) -> dict[str, Any]:
         """The metadata object of a document."""
         start, stop = self._extent("metaoff", "metadata", document)
-        line = self.files["metadata"].read(start, stop).tobytes()
+        path = self.files["metadata"].path
         try:
-            return dict(json.loads(line.decode()))
-        except (ValueError, TypeError) as error:
-            path = self.files["metadata"].path
+            line = json.loads(self.files["metadata"].copy(start, stop).decode(), **FINITE)
+        except (ValueError, RecursionError) as error:
             raise StoreDamaged(f"{path} has no JSON object for document {document}: rebuild it.") from error
+        if not isinstance(line, dict):
+            raise StoreDamaged(f"{path} has no JSON object for document {document}: rebuild it.")
+        return line
 
     def unigrams(self) -> Unigrams:
         """How often each id occurs in the shard."""
         file = self.files["unigram"]
         try:
-            pairs = np.array(file.read(0, file.size_bytes).tobytes().split(), dtype=np.int64).reshape(-1, 2)
-        except ValueError as error:
+            pairs = np.array(file.copy(0, file.size_bytes).split(), dtype=np.int64).reshape(-1, 2)
+        except (ValueError, OverflowError) as error:
             raise StoreDamaged(f"{file.path} is no list of counts: rebuild the store.") from error
         ids, counts = pairs.T
-        if counts.sum() != self.entries or (counts <= 0).any() or (np.diff(ids) <= 0).any() or ids[0] < 0:
+        sound = ids.size and ids[0] >= 0 and ids[-1] == self.kind.separator and (np.diff(ids) > 0).all()
+        if not sound or not ((counts > 0) & (counts <= self.entries)).all() or counts.sum() != self.entries:
             raise StoreDamaged(f"{file.path} does not count this store's tokens: rebuild the store.")
         return pairs
 
@@ -117,18 +138,17 @@ class Shard:
     def _extent(self, offsets: str, data: str, document: int) -> tuple[int, int]:
         """Start and stop of a document in the file `data`, bounds checked by whoever reads it."""
         file, place = self.files[offsets], document * OFFSET_BYTES
-        entries = file.read(place, min(place + 2 * OFFSET_BYTES, file.size_bytes)).view("<u8").tolist()
+        bounds = file.copy(place, min(place + 2 * OFFSET_BYTES, file.size_bytes))
+        entries = np.frombuffer(bounds, dtype="<u8").tolist()
         return entries[0], entries[1] if len(entries) > 1 else self.files[data].size_bytes
 
 
 def _read_checksums(directory: Path, manifest: Manifest, number: int) -> dict[str, NDArray[np.uint64]]:
     """The checksums of each file's blocks, themselves checked by the manifest's digest."""
     path = directory / f"{BLOCKS}.{number}"
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise StoreMissing(f"{path} cannot be read ({error}): restore or rebuild the store.") from error
-    if sha256(content) != manifest.files[path.name].digest:
+    entry = manifest.files[path.name]
+    content = read_small_file(path, entry.size_bytes)
+    if len(content) != entry.size_bytes or sha256(content) != entry.digest:
         raise StoreDamaged(f"{path} is not the file of this store: restore or rebuild the store.")
     sizes = {stem: manifest.files[f"{stem}.{number}"].size_bytes for stem in DATA_FILES}
     return split_checksums(content, {stem: block_count(size) for stem, size in sizes.items()})

@@ -2,6 +2,8 @@
 
 import bisect
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -63,7 +65,10 @@ class TokenStore:
         return self.manifest.tokens
 
     def token_ids(self, document: int) -> NDArray[Any]:
-        """Ids of a document, shape [tokens], u8, u16 or u32: a read-only view of the file, no copy."""
+        """Ids of a document, shape [tokens], u8, u16 or u32: a read-only view of the file, no copy.
+
+        Use it within `reading` where the file may be cut or written by someone else meanwhile.
+        """
         shard, local = self._locate(document)
         return shard.token_ids(local)
 
@@ -88,6 +93,16 @@ class TokenStore:
     def unigrams(self) -> Unigrams:
         """How often each id occurs in the store."""
         return add_unigrams(shard.unigrams() for shard in self.shards)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Around every use of arrays from `token_ids`: StoreDamaged if a file was cut or written to."""
+        changes = [shard.check_unchanged() for shard in self.shards]
+        try:
+            yield
+        finally:
+            for shard, before in zip(self.shards, changes, strict=True):
+                shard.check_touched(before)
 
     def close(self) -> None:
         """Close the files. Arrays handed out stay readable; every other use raises StoreError."""
