@@ -1,0 +1,21 @@
+"""Two thousand damaged stores: every question has the right answer or one clear error, and no process ends."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.tracing.support.damage import AT_REST, WHILE_OPEN
+
+CASES = 2000
+
+
+def test_no_damage_gives_a_wrong_span_or_a_signal(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.tracing.support.damage", "--cases", str(CASES)]
+    log = tmp_path / "case"
+    found = subprocess.run([*command, "--log", str(log)], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, f"{found.returncode} in case {log.read_text()}: {found.stderr[-2000:]}"
+    report = json.loads(found.stdout)
+    assert report["faults"] == []
+    assert sum(report["tried"].values()) == CASES
+    assert set(report["tried"]) == {damage.__name__ for damage in (*AT_REST, *WHILE_OPEN)}
