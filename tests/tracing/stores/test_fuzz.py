@@ -1,4 +1,4 @@
-"""Two thousand damaged stores: every question has the right answer or one clear error, and no process ends."""
+"""Two thousand damaged stores: each question has the right answer or one clear error; no process ends."""
 
 import json
 import subprocess
