@@ -31,3 +31,7 @@ class InputError(TracingError):
 
 class Cancelled(TracingError):
     """The caller asked to stop."""
+
+
+class EngineFailed(TracingError):
+    """The engine that searches a store crashed, did not answer or is not installed."""

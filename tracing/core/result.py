@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from tracing.core.documents.relevance import best_tier
 from tracing.core.documents.traced import TracedDocument
+from tracing.core.engines.engine import Searched
 from tracing.core.matching.spans import Piece, Span
-from tracing.core.stores.store import TokenStore
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Trace:
 
     text: str
     token_ids: tuple[int, ...]
-    stores: tuple[TokenStore, ...]
+    stores: tuple[Searched, ...]
     spans: tuple[Span, ...]
     documents: tuple[TracedDocument, ...]
     coverage: Coverage
@@ -107,7 +107,7 @@ def _covered(pieces: Sequence[Piece], tokens: int) -> NDArray[np.bool_]:
     return covered
 
 
-def _index_json(store: TokenStore) -> dict[str, Any]:
+def _index_json(store: Searched) -> dict[str, Any]:
     manifest = store.manifest
     fields = {"name": manifest.name, "stage": manifest.stage, "digest": manifest.digest}
     return {**fields, "tokens": manifest.tokens, "documents": manifest.documents}

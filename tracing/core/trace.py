@@ -1,7 +1,6 @@
 """Tracing a text to the documents that contain its spans: the one entry for pages, API and commands."""
 
 import time
-from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +16,7 @@ from tracing.core.documents.traced import (
     score_documents,
 )
 from tracing.core.errors import Cancelled, InputError, StoreMismatch
-from tracing.core.matching.corpus import Cancel, Corpus
+from tracing.core.matching.corpus import Cancel, Corpus, Stores
 from tracing.core.matching.live import LiveTrace
 from tracing.core.matching.query import Query
 from tracing.core.matching.spans import (
@@ -32,7 +31,6 @@ from tracing.core.matching.spans import (
 )
 from tracing.core.request import TraceRequest
 from tracing.core.result import Trace, measure_coverage
-from tracing.core.stores.store import TokenStore
 from tracing.core.text.layout import TextLayout
 from tracing.core.text.token_ids import as_token_ids
 from tracing.core.text.tokenizer import TextTokenizer
@@ -46,12 +44,12 @@ class Tracer:
     All stores must have been written with `tokenizer`; StoreMismatch if one was not.
     """
 
-    def __init__(self, stores: Sequence[TokenStore], tokenizer: TextTokenizer) -> None:
+    def __init__(self, stores: Stores, tokenizer: TextTokenizer) -> None:
         for store in stores:
             if store.manifest.tokenizer != tokenizer.digest:
                 raise StoreMismatch(
-                    f"{store.path} was written with tokenizer {store.manifest.tokenizer}, the model has "
-                    f"{tokenizer.digest}: build the store with the model's tokenizer."
+                    f"{store.manifest.name} was written with tokenizer {store.manifest.tokenizer}, "
+                    f"the model has {tokenizer.digest}: build the store with the model's tokenizer."
                 )
         self.stores, self.tokenizer = tuple(stores), tokenizer
         self._corpora: dict[Stages, Corpus] = {None: Corpus(self.stores)}

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from tracing.core.matching.query import Query
 from tracing.core.stores.store import TokenStore
 from tracing.core.stores.unigrams import Unigrams, add_unigrams, counts_of
 
-__all__ = ["Cancel", "Corpus", "Ranges", "Row"]
+__all__ = ["Cancel", "Corpus", "Ranges", "Row", "Stores"]
 
 Answer = TypeVar("Answer")
 _pool = ThreadPoolExecutor(32, thread_name_prefix="engine")  # starts threads for a second engine only
@@ -31,6 +31,18 @@ class Row(NamedTuple):
     shard: int
 
 
+class EngineStore(Searched, Protocol):
+    """A store that brings an engine of its own along."""
+
+    @classmethod
+    def engine(cls, stores: Sequence[Any]) -> Engine:
+        """The engine that searches these stores, all of this class."""
+        ...
+
+
+Stores = Sequence[TokenStore | EngineStore]
+
+
 class Part(NamedTuple):
     """An engine, and which rows of the corpus its rows are; shape [rows of the engine]."""
 
@@ -41,16 +53,17 @@ class Part(NamedTuple):
 class Corpus:
     """The stores of one model, in order. All of them hold ids of the same tokenizer.
 
-    Stores that are open on this machine are searched together by our own engine, all in one pass.
+    Stores that are open on this machine are searched together by our own engine, all in one pass; those
+    that bring another engine by that one, meanwhile.
     """
 
-    def __init__(self, stores: Sequence[TokenStore]) -> None:
+    def __init__(self, stores: Stores) -> None:
         if not stores:
             raise InputError("No store to search: name at least one.")
         self.stores = tuple(stores)
         self.rows = [Row(store, number) for store in stores for number in range(store.manifest.shards)]
         self.kinds = {store.manifest.token_type for store in stores}
-        self.parts = [Part(LocalEngine(stores), np.arange(len(self.rows)))]
+        self.parts = self._parts()
 
     @cached_property
     def unigrams(self) -> Unigrams:
@@ -140,6 +153,19 @@ class Corpus:
             if count:
                 by_stage[store.manifest.stage] = by_stage.get(store.manifest.stage, 0) + count
         return by_stage
+
+    def _parts(self) -> list[Part]:
+        """Our own engine for the stores that bring none, then one for each class of those that do."""
+        local = [store for store in self.stores if isinstance(store, TokenStore)]
+        others = [store for store in self.stores if not isinstance(store, TokenStore)]
+        parts = [Part(LocalEngine(local), self._rows_of_class(TokenStore))] if local else []
+        for kind in {type(store): None for store in others}:
+            mine = [store for store in others if type(store) is kind]
+            parts.append(Part(kind.engine(mine), self._rows_of_class(kind)))
+        return parts
+
+    def _rows_of_class(self, kind: type) -> Longs:
+        return np.array([number for number, row in enumerate(self.rows) if isinstance(row.store, kind)])
 
     def _ask(self, question: Callable[[Part], Answer]) -> list[Answer]:
         """The answers of all parts, the first in this thread and the others meanwhile."""

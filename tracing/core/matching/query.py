@@ -22,6 +22,7 @@ class Query:
     def __init__(self, kinds: Iterable[TokenType], token_ids: Sequence[int] | NDArray[Any] = ()) -> None:
         self.kinds = sorted(set(kinds), key=lambda kind: kind.width_bytes)
         self._keys = {kind: np.empty(64, dtype=np.int64) for kind in self.kinds}
+        self._ids = np.empty(64, dtype=np.int64)
         self.size = 0
         self.extend(token_ids)
 
@@ -29,11 +30,18 @@ class Query:
         """Append checked ids, and return them as int64."""
         ids = as_token_ids(token_ids)
         self._check(ids)
+        self._ids = _grown(self._ids, self.size + ids.size)
+        self._ids[self.size : self.size + ids.size] = ids
         for kind in self.kinds:
             self._keys[kind] = _grown(self._keys[kind], self.size + ids.size)
             self._keys[kind][self.size : self.size + ids.size] = _keys(ids, kind)
         self.size += ids.size
         return ids
+
+    @property
+    def token_ids(self) -> NDArray[np.int64]:
+        """All ids, shape [tokens]."""
+        return self._ids[: self.size]
 
     def keys(self, kind: TokenType) -> NDArray[np.int64]:
         """Each id as the number that its bytes spell read big-endian; shape [tokens]."""
