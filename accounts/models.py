@@ -1,4 +1,6 @@
-"""People and the keys of their programs."""
+"""People, the keys of their programs, and the log of what was done."""
+
+from typing import Any, NoReturn
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
@@ -33,3 +35,51 @@ class ApiKey(AbstractAPIKey):
 
     def allows(self, scope: str) -> bool:
         return scope in self.scopes
+
+
+class AuditLogIsAppendOnly(Exception):
+    """Something tried to change or delete an entry of the audit log."""
+
+
+class AuditQuerySet(models.QuerySet["AuditEntry"]):
+    """Entries are added and read, nothing else."""
+
+    def refuse(self, *args: Any, **fields: Any) -> NoReturn:
+        raise AuditLogIsAppendOnly("Entries of the audit log are never changed or deleted.")
+
+    update = delete = bulk_update = update_or_create = refuse
+
+
+class AuditEntry(models.Model):
+    """Who did what to which object, when and from where: written in the same transaction as the act."""
+
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+    actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    actor_name = models.CharField(
+        max_length=200, help_text="The person's name at the time, or the command; stays if the account goes."
+    )
+    key = models.CharField(max_length=80, blank=True, help_text="Name and prefix of the API key, if any.")
+    address = models.CharField(max_length=45, blank=True, help_text="Where the request came from.")
+    action = models.CharField(max_length=60, db_index=True)
+    object_type = models.CharField(max_length=60)
+    object_id = models.CharField(max_length=200)
+    label = models.CharField(max_length=300, help_text="What the object was called.")
+    detail = models.JSONField(default=dict)
+
+    objects = AuditQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        verbose_name_plural = "audit entries"
+        indexes = [models.Index(fields=["object_type", "object_id"], name="audit_by_object")]
+
+    def __str__(self) -> str:
+        return f"{self.actor_name}: {self.action} {self.label}"
+
+    def save(self, *args: Any, **options: Any) -> None:
+        if self.pk is not None:
+            raise AuditLogIsAppendOnly("Entries of the audit log are never changed.")
+        super().save(*args, **options)
+
+    def delete(self, *args: Any, **options: Any) -> NoReturn:
+        raise AuditLogIsAppendOnly("Entries of the audit log are never deleted.")

@@ -1,4 +1,4 @@
-"""The token stores that this site knows, and the traces that people keep and share."""
+"""The stores that this site knows, what is withheld of them, and the traces that people keep and share."""
 
 import secrets
 import uuid
@@ -10,6 +10,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.owners import OwnedQuerySet
+from tracing.withholding import models as withholding
+
+BlockRule, Sweep = withholding.BlockRule, withholding.Sweep
+StoreVersion, Withholding = withholding.StoreVersion, withholding.Withholding
 
 
 class Store(models.Model):
