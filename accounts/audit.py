@@ -44,7 +44,7 @@ def record_act(
     label: str,
     detail: Mapping[str, Any] | None = None,
 ) -> AuditEntry:
-    """Write an entry. Call it inside the transaction of the act, so that neither is there without the other."""
+    """Write an entry. To be called in the act's own transaction: neither is there without the other."""
     return AuditEntry.objects.create(
         actor=by.user,
         actor_name=by.name[:200],

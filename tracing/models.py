@@ -10,10 +10,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.owners import OwnedQuerySet
-from tracing.withholding import models as withholding
-
-BlockRule, Sweep = withholding.BlockRule, withholding.Sweep
-StoreVersion, Withholding = withholding.StoreVersion, withholding.Withholding
+from tracing.withholding.models import BlockRule as BlockRule
+from tracing.withholding.models import StoreVersion as StoreVersion
+from tracing.withholding.models import Sweep as Sweep
+from tracing.withholding.models import Withholding as Withholding
 
 
 class Store(models.Model):

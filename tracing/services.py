@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from tracing.cache import Cache
-from tracing.core.stores.manifest import read_manifest
-from tracing.core.stores.store import TokenStore
-from tracing.core.text.tokenizer import TextTokenizer
-from tracing.models import Store
+from django.db import transaction
 
-_stores: Cache[tuple[Path, str], TokenStore] = Cache(size=256)
-_tokenizers: Cache[tuple[Path, int], TextTokenizer] = Cache(size=64)
+from tracing.core.stores.manifest import read_manifest
+from tracing.models import Store
+from tracing.opening import open_store, open_tokenizer
+from tracing.withholding.builds import carry_over
+
+__all__ = ["open_store", "open_tokenizer", "register_store"]
 
 
 def register_store(path: Path) -> Store:
@@ -20,20 +20,7 @@ def register_store(path: Path) -> Store:
     manifest = read_manifest(path)
     fields = {name: getattr(manifest, name) for name in ("stage", "source", "licence", "tokenizer")}
     sizes = {"tokens": manifest.tokens, "documents": manifest.documents, "digest": manifest.digest}
-    store, _ = Store.objects.update_or_create(name=path.name, defaults={**fields, **sizes})
+    with transaction.atomic():
+        store, _ = Store.objects.update_or_create(name=path.name, defaults={**fields, **sizes})
+        carry_over(store)
     return store
-
-
-def open_store(store: Store) -> TokenStore:
-    """The store's reader, shared by this process's threads. Raises StoreError."""
-    return _stores.get((store.path, store.digest), lambda: TokenStore.open(store.path))
-
-
-def open_tokenizer(directory: Path) -> TextTokenizer:
-    """The tokenizer in `directory` (a tokenizer's or a checkpoint's), shared by this process's threads.
-
-    Raises StoreError where there is none that can be read.
-    """
-    path = directory / "tokenizer.json"
-    written = path.stat().st_mtime_ns if path.is_file() else 0
-    return _tokenizers.get((directory, written), lambda: TextTokenizer.open(directory))

@@ -8,16 +8,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tracing.cache import Cache
+from tracing.core.documents.filters import DocumentFilter
 from tracing.core.errors import InputError
 from tracing.core.request import TraceRequest
 from tracing.core.text.tokenizer import TextTokenizer
 from tracing.core.trace import LiveTrace, Tracer
 from tracing.models import Store
 from tracing.services import open_store, open_tokenizer
+from tracing.withholding.lookup import WithheldNow
 from training.lineage import Lineage, lineage_stores
 from training.models import Checkpoint
 
 __all__ = ["lineage_stores", "live_trace", "trace_answer", "trace_checkpoint", "tracer_for"]
+
+FILTERS = {"corpora", "licences", "sources", "relevance"}
 
 _tracers: Cache[tuple[str, ...], Tracer] = Cache(size=32)
 
@@ -48,14 +52,15 @@ def trace_checkpoint(
 ) -> dict[str, Any]:
     """The trace of a text, or of a model's own token ids, as POST /v1/traces answers it.
 
-    `options` are those of TraceRequest (raw, min_tokens, density, max_documents, stages, seed); None means
-    the default. `prompt` counts for relevance only. Raises InputError for bad input, StoreError for a bad
-    store, Cancelled once `cancelled` says so.
+    `options` are those of TraceRequest (raw, min_tokens, density, max_documents, stages, seed) and of its
+    DocumentFilter (corpora, licences, sources, relevance); None means the default. Documents that are
+    withheld now are counted, and others drawn in their places. `prompt` counts for relevance only. Raises
+    InputError for bad input, StoreError for a bad store, Cancelled once `cancelled` says so.
     """
     behind = Lineage.of(checkpoint)
     tracer = open_tracer(checkpoint, behind.stores)
     request = make_request(tracer.tokenizer, text=text, token_ids=token_ids, prompt_text=prompt, **options)
-    trace = tracer.trace(request, cancelled, behind.seen)
+    trace = tracer.trace(request, cancelled, behind.seen, WithheldNow())
     found = trace.to_json()
     named = {"id": f"trace-{uuid.uuid4().hex}", "model": checkpoint.name, "checkpoint": checkpoint.name}
     return {"object": found.pop("object"), **named, **found}
@@ -76,8 +81,9 @@ def make_request(
 ) -> TraceRequest:
     """The checked request. Raises InputError unless there is exactly one of text and token ids."""
     given = {name: value for name, value in options.items() if value is not None}
-    if given.get("stages") is not None:
-        given["stages"] = tuple(given["stages"])
+    lists = {"stages", "corpora", "licences", "sources"} & given.keys()
+    given |= {name: tuple(given[name]) for name in lists}
+    given["wanted"] = DocumentFilter(**{name: given.pop(name) for name in FILTERS & given.keys()})
     if (text is None) == (token_ids is None):
         raise InputError("Give either text or token_ids to trace, one of them.")
     if text is not None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from playground.core.sampling import SamplingParameters
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+Values = Annotated[list[Annotated[str, Field(min_length=1, max_length=500)]], Field(max_length=64)]
 IGNORED = {
     "metadata",
     "parallel_tool_calls",
@@ -117,6 +118,10 @@ class TraceBody(Body):
     density: float | None = Field(default=None, allow_inf_nan=False)
     max_documents: int | None = None
     stages: list[Name] | None = Field(default=None, max_length=16)
+    corpora: Values | None = None
+    licences: Values | None = None
+    sources: Values | None = None
+    relevance: Literal["high", "medium", "low"] | None = None
 
     @field_validator("message", mode="before")
     @classmethod
@@ -143,4 +148,8 @@ class TraceBody(Body):
             "density": self.density,
             "max_documents": self.max_documents,
             "stages": self.stages,
+            "corpora": self.corpora,
+            "licences": self.licences,
+            "sources": self.sources,
+            "relevance": self.relevance,
         }

@@ -63,7 +63,7 @@ def test_the_answer_has_the_shape_that_programs_rely_on() -> None:
             "relevance",
             "seen",
         ),
-        *("store", "document"),
+        *("store", "document", "repeats"),
     }
     assert [document["snippet"][start:end] for start, end in document["matches"]] == [SENTENCE]
     assert (document["stage"], document["licence"], document["seen"]) == ("pretrain", "PSF-2.0", seen)

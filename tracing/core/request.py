@@ -1,12 +1,13 @@
 """What a caller asks of a trace."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tracing.core.documents.filters import DocumentFilter
 from tracing.core.errors import InputError
 from tracing.core.matching.spans import SpanOptions
 from tracing.core.text.decoding import Offsets
@@ -23,8 +24,9 @@ class TraceRequest(SpanOptions):
 
     `token_ids` are the answer's own sampled ids. `text` and `offsets` are theirs as the page shows
     them, by default decoded by the tracer's tokenizer. `prompt_text` counts for relevance only.
-    `max_documents` is for each span; `stages` limits the search to stores of these stages; `seed`
-    draws the documents. `raw` asks for all maximal spans with their counts, and no documents.
+    `max_documents` is for each span, `wanted` says which of them; `stages` limits the search to
+    stores of these stages; `seed` draws the documents. `raw` asks for all maximal spans with their
+    counts, and no documents.
     """
 
     token_ids: Sequence[int] | NDArray[Any]
@@ -33,6 +35,7 @@ class TraceRequest(SpanOptions):
     prompt_text: str = ""
     max_documents: int = 10
     stages: tuple[str, ...] | None = None
+    wanted: DocumentFilter = field(default_factory=DocumentFilter)
     seed: int = 0
 
     def __post_init__(self) -> None:

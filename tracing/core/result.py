@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracing.core.documents.relevance import best_tier
+from tracing.core.documents.repeats import with_repeats
 from tracing.core.documents.traced import TracedDocument
 from tracing.core.engines.engine import Searched
 from tracing.core.matching.spans import Piece, Span
@@ -47,7 +48,7 @@ class Trace:
             "text": self.text,
             "token_ids": list(self.token_ids),
             "spans": [_span_json(span) for span in self.spans],
-            "documents": [document.to_json() for document in self.documents],
+            "documents": with_repeats([document.to_json() for document in self.documents]),
             "coverage": dict(self.coverage.__dict__),
             "withheld": [dict(entry) for entry in self.withheld],
             "timing_ms": {name: round(value, 3) for name, value in self.timing_ms.items()},

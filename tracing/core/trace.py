@@ -2,11 +2,13 @@
 
 import time
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from tracing.core.documents.relevance import Relevance
-from tracing.core.documents.sampling import Match, sample_matches
+from tracing.core.documents.sampling import Match
+from tracing.core.documents.screening import Screen, Withheld, draw_matches
 from tracing.core.documents.traced import (
     ScoredDocument,
     Seen,
@@ -55,15 +57,20 @@ class Tracer:
         self._corpora: dict[Stages, Corpus] = {None: Corpus(self.stores)}
 
     def trace(
-        self, request: TraceRequest, cancelled: Cancel | None = None, seen: Seen | None = None
+        self,
+        request: TraceRequest,
+        cancelled: Cancel | None = None,
+        seen: Seen | None = None,
+        withheld: Withheld | None = None,
     ) -> Trace:
         """The spans of the request's text and their documents.
 
         `cancelled` is asked now and then, and ends the trace with Cancelled; `seen` tells of a
-        document (store name, number) when the model saw it. Raises InputError for ids outside the
+        document (store name, number) when the model saw it; `withheld` says which documents of a store
+        must not be shown, and why. Raises InputError for ids outside the
         vocabulary or stages without a store, StoreDamaged if anything that was read is not as written.
         """
-        return _Tracing(self.corpus(request.stages), self.tokenizer, request, cancelled, seen).run()
+        return _Tracing(self.corpus(request.stages), self.tokenizer, request, cancelled, seen, withheld).run()
 
     def live(self, options: SpanOptions | None = None, stages: Stages = None) -> LiveTrace:
         """Follow a stream: push its tokens as they come, and take the spans so far."""
@@ -90,9 +97,12 @@ class _Tracing:
         request: TraceRequest,
         cancelled: Cancel | None,
         seen: Seen | None,
+        withheld: Withheld | None,
     ) -> None:
         self._corpus, self._tokenizer, self._request = corpus, tokenizer, request
         self._cancelled, self._seen = cancelled or (lambda: False), seen
+        self._withheld = withheld
+        self._met: tuple[dict[str, Any], ...] = ()
         self._ids = as_token_ids(request.token_ids)
         self._timing_ms = {"match": 0.0, "documents": 0.0, "rank": 0.0, "total": 0.0}
         self._began = self._last = time.perf_counter()
@@ -123,6 +133,7 @@ class _Tracing:
             documents=tuple(documents),
             coverage=coverage,
             timing_ms=self._timing_ms,
+            withheld=self._met,
         )
 
     def _lay_out(self) -> tuple[str, TextLayout]:
@@ -158,14 +169,22 @@ class _Tracing:
         return build_spans(self._corpus, query, layout, pieces, self._sums, self._request.raw)
 
     def _sample(self, spans: list[Span]) -> list[Match]:
-        """Some occurrences of each span, drawn by the seed, one a document."""
-        return sample_matches(self._corpus, spans, self._request.max_documents, self._request.seed)
+        """Some occurrences of each span in documents that may be shown, drawn by the seed, one a document."""
+        request = self._request
+        screen = Screen(self._corpus, spans, request.wanted, self._withheld, lambda: self._relevance)
+        matches = draw_matches(self._corpus, spans, request.max_documents, request.seed, screen)
+        self._met = screen.counts()
+        return matches
+
+    @cached_property
+    def _relevance(self) -> Relevance:
+        """Relevance to prompt and answer together."""
+        prompt_ids, _ = self._tokenizer.encode(self._request.prompt_text)
+        return Relevance(self._corpus, as_token_ids(prompt_ids), self._ids)
 
     def _score(self, spans: list[Span], matches: list[Match]) -> list[ScoredDocument]:
         """The documents of these matches, by BM25 against prompt and answer."""
-        prompt_ids, _ = self._tokenizer.encode(self._request.prompt_text)
-        relevance = Relevance(self._corpus, as_token_ids(prompt_ids), self._ids)
-        return score_documents(self._corpus, spans, matches, relevance)
+        return score_documents(self._corpus, spans, matches, self._relevance)
 
     def _describe(self, scored: list[ScoredDocument]) -> list[TracedDocument]:
         """The documents as they are shown."""

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.audit import Actor, record_act
 from tracing.core.errors import InputError, StoreError
 from tracing.models import Store
-from tracing.services import open_store
+from tracing.opening import open_store
 from tracing.withholding.models import BlockRule, Reason, StoreVersion, Withholding
 
 NOTE_LENGTH = 2000
@@ -24,7 +24,7 @@ def take_down(*, store: Store, documents: Sequence[int], note: str, by: Actor) -
 
     Raises InputError for numbers that the store does not have, or a note that is too long.
     """
-    made = add_withholdings(store, dict.fromkeys(documents, {}), Reason.TAKEN_DOWN, by=by, note=note)
+    made = add_withholdings(store, {number: {} for number in documents}, Reason.TAKEN_DOWN, by=by, note=note)
     for row in made:
         record_act(by=by, action="take down", **about(row), detail={"note": note})
     return made
@@ -37,7 +37,7 @@ def withhold_documents(
     """As `take_down`, for whichever reason an administrator gives."""
     if reason == Reason.TAKEN_DOWN:
         return take_down(store=store, documents=documents, note=note, by=by)
-    made = add_withholdings(store, dict.fromkeys(documents, {}), reason, by=by, note=note)
+    made = add_withholdings(store, {number: {} for number in documents}, reason, by=by, note=note)
     for row in made:
         record_act(by=by, action="withhold", **about(row), detail={"reason": reason, "note": note})
     return made

@@ -115,9 +115,7 @@ def load(pairs: Iterable[tuple[int, str]], version: int) -> StoreWithholdings:
     return StoreWithholdings(version, documents, found[first, 1].astype(np.uint8))
 
 
-def merged(
-    known: StoreWithholdings, changed: NDArray[np.int64], new: StoreWithholdings
-) -> StoreWithholdings:
+def merged(known: StoreWithholdings, changed: NDArray[np.int64], new: StoreWithholdings) -> StoreWithholdings:
     """`known` with what it says of the `changed` documents replaced by `new`."""
     stays = ~np.isin(known.documents, changed)
     documents = np.concatenate([known.documents[stays], new.documents])

@@ -62,7 +62,7 @@ def score_documents(
     found: dict[tuple[int, int], list[Match]] = {}
     for match in matches:
         found.setdefault((match.row, match.document), []).append(match)
-    excerpts = corpus.read([_place(inside, spans) for inside in found.values()], relevance.terms)
+    excerpts = corpus.read([place_of(inside, spans) for inside in found.values()], relevance.terms)
     scored = [
         ScoredDocument(row, number, tuple(inside), excerpt, relevance.tier(excerpt.score))
         for ((row, number), inside), excerpt in zip(found.items(), excerpts, strict=True)
@@ -70,7 +70,7 @@ def score_documents(
     return sorted(scored, key=lambda scored: (-scored.score, scored.row, scored.number))
 
 
-def _place(matches: Sequence[Match], spans: Sequence[Span]) -> Place:
+def place_of(matches: Sequence[Match], spans: Sequence[Span]) -> Place:
     """Where a document and its matches lie."""
     lengths = [spans[match.span].token_end - spans[match.span].token_start for match in matches]
     places = tuple((match.position, length) for match, length in zip(matches, lengths, strict=True))
@@ -99,7 +99,7 @@ def describe(
     return TracedDocument(
         store=store.manifest.name,
         document=scored.number,
-        metadata={**_defaults(store), **excerpt.metadata},
+        metadata=described(store, excerpt.metadata),
         snippet=show_windows(excerpt.windows, excerpt.tokens, tokenizer),
         score=scored.score,
         relevance=scored.relevance,
@@ -107,12 +107,13 @@ def describe(
     )
 
 
-def _defaults(store: Searched) -> dict[str, Any]:
-    """What the store says of documents whose own metadata do not."""
+def described(store: Searched, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """A document's own metadata; where they are silent, what its store says of all documents."""
     manifest = store.manifest
-    return {
+    defaults = {
         "corpus": manifest.name,
         "stage": manifest.stage,
         "source": manifest.source,
         "licence": manifest.licence,
     }
+    return {**defaults, **metadata}

@@ -20,7 +20,7 @@ from tracing.core.trace import Tracer
 from training.core.errors import TrainingError
 from training.models import Checkpoint
 from training.trace_terminal import print_trace
-from training.traces import make_request, trace_checkpoint
+from training.traces import FILTERS, make_request, trace_checkpoint
 
 REPEAT_MAX = 10_000
 Run = Callable[[], dict[str, Any]]
@@ -53,6 +53,10 @@ class Command(BaseCommand):
         parser.add_argument("--density", type=float, help="share of the tokens to keep spans for, 0 to 1")
         parser.add_argument("--max-documents", type=int, help="documents to sample for a span, 0 to 100")
         parser.add_argument("--stages", nargs="+", help="search the stores of these stages only")
+        parser.add_argument("--corpora", nargs="+", help="show documents of these corpora only")
+        parser.add_argument("--licences", nargs="+", help="show documents of these licences only")
+        parser.add_argument("--sources", nargs="+", help="show documents whose source or URL begins so")
+        parser.add_argument("--relevance", help="show documents of at least this tier: high, medium or low")
         parser.add_argument("--seed", type=int, help="draws the documents")
         parser.add_argument("--repeat", type=repeats, default=0, metavar="N",
                             help="after a first run, time N more and report the medians")  # fmt: skip
@@ -78,7 +82,7 @@ def repeats(text: str) -> int:
 
 def prepare(options: dict[str, Any]) -> Run:
     """Opens what is to be searched and reads what is to be traced; the run itself is then warm."""
-    names = ("raw", "min_tokens", "density", "max_documents", "stages", "seed")
+    names = ("raw", "min_tokens", "density", "max_documents", "stages", "seed", *sorted(FILTERS))
     asked = {"text": read_text(options), "token_ids": read_ids(options["ids"])}
     asked |= {name: options[name] for name in names}
     if options["model"] is not None:

@@ -1,0 +1,113 @@
+"""Which of the documents drawn for a trace may be shown: not the withheld ones, and only what is wanted."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tracing.core.documents.filters import DocumentFilter
+from tracing.core.documents.relevance import Relevance
+from tracing.core.documents.sampling import Match, sample_matches
+from tracing.core.documents.traced import described, place_of
+from tracing.core.matching.corpus import Corpus
+from tracing.core.matching.spans import Span
+
+Withheld = Callable[[str, Sequence[int]], Mapping[int, str]]
+"""Why documents of a store, by its name and their numbers, are withheld; the others are left out."""
+
+REDRAWS = (4, 32)  # times as many documents are drawn for a span that lost some of its own
+DOCUMENTS_MAX = 1000  # documents looked at for one span, however few of them may be shown
+
+
+class Screen:
+    """Lets through what may be shown of a trace's documents, and remembers the withheld ones that it met.
+
+    `relevance` is only asked for where the filter asks for anything.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        spans: Sequence[Span],
+        wanted: DocumentFilter,
+        withheld: Withheld | None,
+        relevance: Callable[[], Relevance],
+    ) -> None:
+        self._corpus, self._spans, self._wanted = corpus, spans, wanted
+        self._withheld, self._relevance = withheld or (lambda store, documents: {}), relevance
+        self._reasons: dict[tuple[int, int], str] = {}
+
+    def passed(self, matches: Sequence[Match]) -> list[Match]:
+        """The matches whose documents may be shown, in order."""
+        self._find_withheld(matches)
+        kept = [match for match in matches if (match.row, match.document) not in self._reasons]
+        return kept if self._wanted == DocumentFilter() else self._wanted_among(kept)
+
+    def counts(self) -> tuple[dict[str, Any], ...]:
+        """`withheld` of the trace: how many documents were met and not shown, by reason."""
+        names = [store.manifest.name for store, _ in self._corpus.rows]
+        met = {(names[row], number): why for (row, number), why in self._reasons.items()}
+        counts = Counter(met.values())
+        return tuple({"reason": reason, "documents": counts[reason]} for reason in sorted(counts))
+
+    def _find_withheld(self, matches: Sequence[Match]) -> None:
+        by_row: dict[int, set[int]] = {}
+        for match in matches:
+            by_row.setdefault(match.row, set()).add(match.document)
+        for row, documents in by_row.items():
+            name = self._corpus.rows[row].store.manifest.name
+            for document, reason in self._withheld(name, sorted(documents)).items():
+                self._reasons[row, document] = reason
+
+    def _wanted_among(self, matches: Sequence[Match]) -> list[Match]:
+        """Those whose documents, and the windows around them, are as the filter wants them."""
+        relevance, rows = self._relevance(), self._corpus.rows
+        places = [place_of([match], self._spans) for match in matches]
+        excerpts = self._corpus.read(places, relevance.terms)
+        return [
+            match
+            for match, excerpt in zip(matches, excerpts, strict=True)
+            if self._wanted.fits(described(rows[match.row].store, excerpt.metadata))
+            and relevance.tier(excerpt.score) in self._wanted.tiers
+        ]
+
+
+def draw_matches(
+    corpus: Corpus, spans: Sequence[Span], documents: int, seed: int, screen: Screen
+) -> list[Match]:
+    """As `sample_matches`, of documents that `screen` lets through: those it stops cost no place.
+
+    A span that lost documents draws more of them, two times at most, from up to 1000 documents.
+    """
+    drawn = sample_matches(corpus, spans, documents, seed)
+    kept = screen.passed(drawn)
+    found = _by_span(kept, len(spans))
+    lost = Counter(match.span for match in drawn)
+    lost.subtract(Counter(match.span for match in kept))
+    short = [number for number in range(len(spans)) if lost[number]]
+    for factor in REDRAWS:
+        wanted = min(factor * documents, max(DOCUMENTS_MAX, documents))
+        short = [n for n in short if len(found[n]) < documents and spans[n].count > documents]
+        if not short:
+            break
+        again = sample_matches(corpus, [spans[n] for n in short], wanted, seed + factor)
+        renumbered = [_of_span(match, short[match.span]) for match in again]
+        for number, matches in enumerate(_by_span(screen.passed(renumbered), len(spans))):
+            found[number] = _joined(found[number], matches)[:documents]
+    return [match for matches in found for match in matches]
+
+
+def _by_span(matches: Sequence[Match], spans: int) -> list[list[Match]]:
+    found: list[list[Match]] = [[] for _ in range(spans)]
+    for match in matches:
+        found[match.span].append(match)
+    return found
+
+
+def _of_span(match: Match, span: int) -> Match:
+    return Match(span, match.row, match.position, match.document, match.start, match.stop)
+
+
+def _joined(first: list[Match], second: list[Match]) -> list[Match]:
+    """Both, the documents of the first not repeated."""
+    known = {(match.row, match.document) for match in first}
+    return [*first, *(match for match in second if (match.row, match.document) not in known)]
