@@ -12,15 +12,25 @@ from tracing.core.errors import StoreMissing, TracingError
 from tracing.core.text.tokenizer import TextTokenizer
 from tracing.models import Store
 from tracing.services import open_store, open_tokenizer
+from tracing.withholding.lookup import DocumentWithheld, reasons_for
 
 ROWS = 50
 
 
 @dataclass(frozen=True)
-class DocumentRows:
-    """A page of a store's documents: number and metadata of each."""
+class DocumentRow:
+    """A document's number and metadata; or, where it is withheld, why, and no metadata."""
 
-    rows: list[tuple[int, dict[str, Any]]]
+    number: int
+    metadata: dict[str, Any]
+    withheld: str = ""
+
+
+@dataclass(frozen=True)
+class DocumentRows:
+    """A page of a store's documents."""
+
+    rows: list[DocumentRow]
     previous: int | None
     next: int | None
 
@@ -29,7 +39,12 @@ def documents_of(store: Store, first: int = 0) -> DocumentRows:
     """Up to fifty documents from number `first` on. Raises StoreError."""
     reader = open_store(store)
     last = min(first + ROWS, reader.documents)
-    rows = [(number, reader.metadata(number)) for number in range(min(first, last), last)]
+    numbers = range(min(first, last), last)
+    reasons = reasons_for(store.name, numbers)
+    rows = [
+        DocumentRow(number, {} if number in reasons else reader.metadata(number), reasons.get(number, ""))
+        for number in numbers
+    ]
     previous = max(0, first - ROWS) if first else None
     return DocumentRows(rows, previous, last if last < reader.documents else None)
 
@@ -37,7 +52,12 @@ def documents_of(store: Store, first: int = 0) -> DocumentRows:
 def document_page(
     store: Store, number: int, highlight: Sequence[int], page: int | None = None
 ) -> DocumentView:
-    """A page of a whole document, the places where the tokens of `highlight` stand in it marked."""
+    """A page of a whole document, the places where the tokens of `highlight` stand in it marked.
+
+    Raises DocumentWithheld where it must not be shown, InputError for a page that is not there, StoreError.
+    """
+    if reasons := reasons_for(store.name, [number]):
+        raise DocumentWithheld(store.name, number, reasons[number])
     return read_document(open_store(store), number, tokenizer_of(store), highlight, page=page)
 
 

@@ -2,16 +2,20 @@
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from tracing.core.errors import InputError, TracingError
 from tracing.documents import document_page, documents_of
 from tracing.marks import marked_parts
 from tracing.models import Store
+from tracing.withholding.lookup import DocumentWithheld
+from tracing.withholding.views import may_take_down, refusal
 
 MAX_HIGHLIGHT_TOKENS = 4096
 
 
+@never_cache
 @require_GET
 def store(request: HttpRequest, name: str) -> HttpResponse:
     """What a store is, and its documents in pages."""
@@ -23,6 +27,7 @@ def store(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "tracing/store.html", {"store": row, "documents": documents, "section": "flow"})
 
 
+@never_cache
 @require_GET
 def document(request: HttpRequest, name: str, number: int) -> HttpResponse:
     """A whole document, with every place marked where the tokens of ?highlight= stand."""
@@ -32,6 +37,8 @@ def document(request: HttpRequest, name: str, number: int) -> HttpResponse:
     highlight = highlighted(request.GET.get("highlight", ""))
     try:
         view = document_page(row, number, highlight, page=whole_number(request.GET.get("page", "0")) or None)
+    except DocumentWithheld as withheld:
+        return refusal(request, row, number, withheld.reason)
     except InputError as error:
         raise Http404(str(error)) from error
     except TracingError as error:
@@ -42,6 +49,7 @@ def document(request: HttpRequest, name: str, number: int) -> HttpResponse:
         "view": view,
         "parts": marked_parts(view.text, view.matches),
         "highlight": ",".join(map(str, highlight)),
+        "may_take_down": may_take_down(request),
     }
     return render(request, "tracing/document.html", context)
 

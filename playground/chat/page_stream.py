@@ -19,6 +19,7 @@ from playground.chat.history import conversation
 from playground.chat.presentation import AnswerHtml, answer_html
 from playground.database import in_database
 from playground.models import Message, MessageState
+from tracing.withholding.hiding import hide_withheld
 from training.traces import trace_answer
 
 logger = logging.getLogger(__name__)
@@ -164,7 +165,7 @@ async def settle(message_id: object) -> None:
 async def traced_so_far(message: Message) -> dict[str, Any]:
     """An answer's trace; of what is there already, while it is still being written."""
     if message.state != MessageState.WRITING or message.checkpoint is None:
-        return message.trace or {}
+        return await in_database(hide_withheld, message.trace or {})
     state = AnswerState()
     for _, event in await AnswerStream(message.pk).read():
         state.fold(event)

@@ -19,6 +19,14 @@ RELOAD_ALL_FROM = 5_000  # changed documents, above which the whole store is rea
 AT_ONCE = 500  # documents asked for in one query
 
 
+class DocumentWithheld(Exception):
+    """A document was asked for that must not be shown; `reason` says why."""
+
+    def __init__(self, store_name: str, document: int, reason: str) -> None:
+        super().__init__(f"Document {document} of {store_name} is withheld: {reason}.")
+        self.reason = reason
+
+
 @dataclass(frozen=True)
 class StoreWithholdings:
     """What is withheld of one build of a store: sorted numbers and, for each, its place in GRAVEST_FIRST."""
