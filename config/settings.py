@@ -187,7 +187,10 @@ CELERY_TASK_ROUTES = {"training.tasks.run_job": {"queue": "gpu"}}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A training job holds its message for hours: Redis must not hand it to a second worker meanwhile.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 30 * 24 * 3600}
-CELERY_BEAT_SCHEDULE = {"recover-jobs": {"task": "training.tasks.recover_jobs", "schedule": 15.0}}
+CELERY_BEAT_SCHEDULE = {
+    "recover-jobs": {"task": "training.tasks.recover_jobs", "schedule": 15.0},
+    "pack-lineages": {"task": "training.tasks.pack_lineages", "schedule": 600.0},
+}
 CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "run" / "celerybeat-schedule")
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}

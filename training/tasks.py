@@ -1,9 +1,10 @@
-"""What Celery workers do: run training jobs (queue gpu) and look after those whose worker died."""
+"""What Celery workers do: run training jobs (queue gpu), look after those whose worker died, pack small
+stores."""
 
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 
-from training import jobs, runner
+from training import jobs, packing, runner
 
 
 @shared_task(name="training.tasks.run_job")
@@ -14,6 +15,11 @@ def run_job(job_id: int) -> None:
 @shared_task(name="training.tasks.recover_jobs")
 def recover_jobs() -> None:
     jobs.recover_jobs()
+
+
+@shared_task(name="training.tasks.pack_lineages")
+def pack_lineages() -> None:
+    packing.pack_lineages()
 
 
 @worker_ready.connect

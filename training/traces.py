@@ -14,6 +14,7 @@ from tracing.core.request import TraceRequest
 from tracing.core.text.tokenizer import TextTokenizer
 from tracing.core.trace import LiveTrace, Tracer
 from tracing.models import Store
+from tracing.packs import packs_of
 from tracing.services import open_store, open_tokenizer
 from tracing.withholding.lookup import WithheldNow
 from training.lineage import Lineage, lineage_stores
@@ -37,8 +38,11 @@ def tracer_for(checkpoint: Checkpoint) -> Tracer:
 def open_tracer(checkpoint: Checkpoint, stores: list[Store]) -> Tracer:
     if not stores:
         raise InputError(f"No token store is known for {checkpoint}: register its data to trace its answers.")
-    key = (str(checkpoint.path), checkpoint.digest, *(store.digest for store in stores))
-    return _tracers.get(key, lambda: Tracer(list(map(open_store, stores)), open_tokenizer(checkpoint.path)))
+    opened = [open_store(store) for store in stores]
+    packs = packs_of(opened)
+    searched = (store.digest for store in stores)
+    key = (str(checkpoint.path), checkpoint.digest, *searched, *(pack.store.path.name for pack in packs))
+    return _tracers.get(key, lambda: Tracer(opened, open_tokenizer(checkpoint.path), packs))
 
 
 def trace_checkpoint(

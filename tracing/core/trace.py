@@ -1,6 +1,7 @@
 """Tracing a text to the documents that contain its spans: the one entry for pages, API and commands."""
 
 import time
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -33,6 +34,7 @@ from tracing.core.matching.spans import (
 )
 from tracing.core.request import TraceRequest
 from tracing.core.result import Trace, measure_coverage
+from tracing.core.stores.pack import Pack
 from tracing.core.text.layout import TextLayout
 from tracing.core.text.token_ids import as_token_ids
 from tracing.core.text.tokenizer import TextTokenizer
@@ -43,10 +45,11 @@ Stages = tuple[str, ...] | None
 class Tracer:
     """Traces texts of one model to its stores. Threads may share one tracer.
 
-    All stores must have been written with `tokenizer`; StoreMismatch if one was not.
+    All stores must have been written with `tokenizer`; StoreMismatch if one was not. Each of `packs`
+    is searched in place of the stores that it stands for.
     """
 
-    def __init__(self, stores: Stores, tokenizer: TextTokenizer) -> None:
+    def __init__(self, stores: Stores, tokenizer: TextTokenizer, packs: Sequence[Pack] = ()) -> None:
         for store in stores:
             if store.manifest.tokenizer != tokenizer.digest:
                 raise StoreMismatch(
@@ -54,7 +57,8 @@ class Tracer:
                     f"the model has {tokenizer.digest}: build the store with the model's tokenizer."
                 )
         self.stores, self.tokenizer = tuple(stores), tokenizer
-        self._corpora: dict[Stages, Corpus] = {None: Corpus(self.stores)}
+        self._packs = tuple(packs)
+        self._corpora: dict[Stages, Corpus] = {None: Corpus(self.stores, self._packs)}
 
     def trace(
         self,
@@ -83,7 +87,8 @@ class Tracer:
             if not chosen:
                 known = sorted({store.manifest.stage for store in self.stores})
                 raise InputError(f"No store of stages {list(stages or ())}: this model has {known}.")
-            self._corpora[stages] = Corpus(chosen)
+            packs = [pack for pack in self._packs if pack.store.manifest.stage in (stages or ())]
+            self._corpora[stages] = Corpus(chosen, packs)
         return self._corpora[stages]
 
 

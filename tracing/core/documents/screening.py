@@ -44,29 +44,34 @@ class Screen:
 
     def counts(self) -> tuple[dict[str, Any], ...]:
         """`withheld` of the trace: how many documents were met and not shown, by reason."""
-        names = [store.manifest.name for store, _ in self._corpus.rows]
-        met = {(names[row], number): why for (row, number), why in self._reasons.items()}
+        met = {self._named(*place): why for place, why in self._reasons.items()}
         counts = Counter(met.values())
         return tuple({"reason": reason, "documents": counts[reason]} for reason in sorted(counts))
 
     def _find_withheld(self, matches: Sequence[Match]) -> None:
-        by_row: dict[int, set[int]] = {}
-        for match in matches:
-            by_row.setdefault(match.row, set()).add(match.document)
-        for row, documents in by_row.items():
-            name = self._corpus.rows[row].store.manifest.name
-            for document, reason in self._withheld(name, sorted(documents)).items():
-                self._reasons[row, document] = reason
+        places = sorted({(match.row, match.document) for match in matches})
+        by_store: dict[str, dict[int, tuple[int, int]]] = {}
+        for place in places:
+            name, number = self._named(*place)
+            by_store.setdefault(name, {})[number] = place
+        for name, numbers in by_store.items():
+            for number, reason in self._withheld(name, sorted(numbers)).items():
+                self._reasons[numbers[number]] = reason
+
+    def _named(self, row: int, document: int) -> tuple[str, int]:
+        """The document's store, by name, and its number there."""
+        store, number = self._corpus.origin(row, document)
+        return store.manifest.name, number
 
     def _wanted_among(self, matches: Sequence[Match]) -> list[Match]:
         """Those whose documents, and the windows around them, are as the filter wants them."""
-        relevance, rows = self._relevance(), self._corpus.rows
+        relevance, corpus = self._relevance(), self._corpus
         places = [place_of([match], self._spans) for match in matches]
-        excerpts = self._corpus.read(places, relevance.terms)
+        excerpts = corpus.read(places, relevance.terms)
         return [
             match
             for match, excerpt in zip(matches, excerpts, strict=True)
-            if self._wanted.fits(described(rows[match.row].store, excerpt.metadata))
+            if self._wanted.fits(described(corpus.origin(match.row, match.document)[0], excerpt.metadata))
             and relevance.tier(excerpt.score) in self._wanted.tiers
         ]
 

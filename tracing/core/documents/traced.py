@@ -95,15 +95,15 @@ def describe(
     corpus: Corpus, tokenizer: TextTokenizer, scored: ScoredDocument, seen: Seen | None
 ) -> TracedDocument:
     """The document as it is shown: decoded around its matches only."""
-    store, excerpt = corpus.rows[scored.row].store, scored.excerpt
+    (store, number), excerpt = corpus.origin(scored.row, scored.number), scored.excerpt
     return TracedDocument(
         store=store.manifest.name,
-        document=scored.number,
+        document=number,
         metadata=described(store, excerpt.metadata),
         snippet=show_windows(excerpt.windows, excerpt.tokens, tokenizer),
         score=scored.score,
         relevance=scored.relevance,
-        seen=seen(store.manifest.name, scored.number) if seen else None,
+        seen=seen(store.manifest.name, number) if seen else None,
     )
 
 

@@ -15,6 +15,7 @@ from tracing.core.engines.engine import Cancel, Engine, Excerpt, Longs, Place, R
 from tracing.core.engines.local import LocalEngine
 from tracing.core.errors import InputError
 from tracing.core.matching.query import Query
+from tracing.core.stores.pack import Pack
 from tracing.core.stores.store import TokenStore
 from tracing.core.stores.unigrams import Unigrams, add_unigrams, counts_of
 
@@ -54,16 +55,24 @@ class Corpus:
     """The stores of one model, in order. All of them hold ids of the same tokenizer.
 
     Stores that are open on this machine are searched together by our own engine, all in one pass; those
-    that bring another engine by that one, meanwhile.
+    that bring another engine by that one, meanwhile. Each of `packs` is searched in place of the stores
+    that it stands for.
     """
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: Stores, packs: Sequence[Pack] = ()) -> None:
         if not stores:
             raise InputError("No store to search: name at least one.")
-        self.stores = tuple(stores)
-        self.rows = [Row(store, number) for store in stores for number in range(store.manifest.shards)]
+        self.stores, self._packs = tuple(stores), {id(pack.store): pack for pack in packs}
+        searched = _searched(stores, packs)
+        self.rows = [Row(store, number) for store in searched for number in range(store.manifest.shards)]
         self.kinds = {store.manifest.token_type for store in stores}
-        self.parts = self._parts()
+        self.parts = self._parts(searched)
+
+    def origin(self, row: int, document: int) -> tuple[Searched, int]:
+        """The store of a document found in `row`, and its number there."""
+        store = self.rows[row].store
+        pack = self._packs.get(id(store))
+        return pack.origin(document) if pack else (store, document)
 
     @cached_property
     def unigrams(self) -> Unigrams:
@@ -154,10 +163,10 @@ class Corpus:
                 by_stage[store.manifest.stage] = by_stage.get(store.manifest.stage, 0) + count
         return by_stage
 
-    def _parts(self) -> list[Part]:
+    def _parts(self, stores: Stores) -> list[Part]:
         """Our own engine for the stores that bring none, then one for each class of those that do."""
-        local = [store for store in self.stores if isinstance(store, TokenStore)]
-        others = [store for store in self.stores if not isinstance(store, TokenStore)]
+        local = [store for store in stores if isinstance(store, TokenStore)]
+        others = [store for store in stores if not isinstance(store, TokenStore)]
         parts = [Part(LocalEngine(local), self._rows_of_class(TokenStore))] if local else []
         for kind in {type(store): None for store in others}:
             mine = [store for store in others if type(store) is kind]
@@ -176,6 +185,13 @@ class Corpus:
         finally:
             wait(asked)
         return [answer, *(future.result() for future in asked)]
+
+
+def _searched(stores: Stores, packs: Sequence[Pack]) -> Stores:
+    """The stores, each pack in the place of its first part and the other parts left out."""
+    instead = {part.manifest.digest: pack.store for pack in packs for part in pack.parts}
+    found = [instead.get(store.manifest.digest, store) for store in stores]
+    return list({id(store): store for store in found}.values())
 
 
 def _rows_of(ranges: Ranges | None, rows: Longs) -> Ranges | None:

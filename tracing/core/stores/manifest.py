@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ class Manifest:
     def shards(self) -> int:
         return sum(name.startswith("tokenized.") for name in self.files)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The store's identity: sha256 over the manifest's canonical JSON, so over every file's digest."""
         canonical = json.dumps(self._fields(), sort_keys=True, separators=(",", ":"))
@@ -68,7 +69,8 @@ class Manifest:
 
     def _fields(self) -> dict[str, Any]:
         files = {name: {"size": f.size_bytes, "digest": f.digest} for name, f in self.files.items()}
-        return {**self.__dict__, "files": files, "generator": dict(self.generator)}
+        own = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**own, "files": files, "generator": dict(self.generator)}
 
 
 def sha256(data: bytes) -> str:
