@@ -29,6 +29,10 @@ class InputError(TracingError):
     """The caller's token ids, text or options are not usable."""
 
 
+class SearchUnavailable(TracingError):
+    """The search index cannot be reached, read or written."""
+
+
 class Cancelled(TracingError):
     """The caller asked to stop."""
 
