@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tracing.core.cancelling import Cancel, cancellable, stop_if_cancelled, watched
 from tracing.core.documents.relevance import Relevance
 from tracing.core.documents.sampling import Match
 from tracing.core.documents.screening import Screen, Withheld, draw_matches
@@ -18,8 +19,8 @@ from tracing.core.documents.traced import (
     link_spans,
     score_documents,
 )
-from tracing.core.errors import Cancelled, InputError, StoreMismatch
-from tracing.core.matching.corpus import Cancel, Corpus, Stores
+from tracing.core.errors import InputError, StoreMismatch
+from tracing.core.matching.corpus import Corpus, Stores
 from tracing.core.matching.live import LiveTrace
 from tracing.core.matching.query import Query
 from tracing.core.matching.spans import (
@@ -74,7 +75,9 @@ class Tracer:
         must not be shown, and why. Raises InputError for ids outside the
         vocabulary or stages without a store, StoreDamaged if anything that was read is not as written.
         """
-        return _Tracing(self.corpus(request.stages), self.tokenizer, request, cancelled, seen, withheld).run()
+        corpus = self.corpus(request.stages)
+        with cancellable(cancelled):
+            return _Tracing(corpus, self.tokenizer, request, cancelled, seen, withheld).run()
 
     def live(self, options: SpanOptions | None = None, stages: Stages = None) -> LiveTrace:
         """Follow a stream: push its tokens as they come, and take the spans so far."""
@@ -105,7 +108,7 @@ class _Tracing:
         withheld: Withheld | None,
     ) -> None:
         self._corpus, self._tokenizer, self._request = corpus, tokenizer, request
-        self._cancelled, self._seen = cancelled or (lambda: False), seen
+        self._cancelled, self._seen = cancelled, seen
         self._withheld = withheld
         self._met: tuple[dict[str, Any], ...] = ()
         self._ids = as_token_ids(request.token_ids)
@@ -147,7 +150,8 @@ class _Tracing:
         if text is None or offsets is None:
             text, offsets = decoded, places
         layout = TextLayout()
-        markup = [token in self._tokenizer.markup_ids for token in self._ids.tolist()]
+        stop_if_cancelled()
+        markup = [token in self._tokenizer.markup_ids for token in watched(self._ids.tolist())]
         layout.update(text, offsets, markup, len(text))
         return text, layout
 
@@ -193,15 +197,14 @@ class _Tracing:
 
     def _describe(self, scored: list[ScoredDocument]) -> list[TracedDocument]:
         """The documents as they are shown."""
-        return [describe(self._corpus, self._tokenizer, document, self._seen) for document in scored]
+        return [describe(self._corpus, self._tokenizer, document, self._seen) for document in watched(scored)]
 
     def _clock(self, phase: str) -> None:
         """Add the time since the last call to `phase`; a good place to stop, too."""
         now = time.perf_counter()
         self._timing_ms[phase] += 1e3 * (now - self._last)
         self._last = now
-        if self._cancelled():
-            raise Cancelled("The trace was stopped.")
+        stop_if_cancelled()
 
 
 __all__ = ["LiveTrace", "Trace", "TraceRequest", "Tracer"]

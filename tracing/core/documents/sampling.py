@@ -6,10 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tracing.core.cancelling import watched
 from tracing.core.matching.corpus import Corpus
 from tracing.core.matching.spans import Span
 
 DRAWS_A_DOCUMENT = 2  # occurrences drawn for each document wanted, since some are in the same one
+
+DOCUMENTS_MAX = 10_000  # a trace with more would take a minute and 100 MB, and nobody reads as many
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,17 @@ def sample_matches(corpus: Corpus, spans: Sequence[Span], documents: int, seed: 
     """One match of each span in each of up to `documents` documents, the same for the same seed.
 
     Occurrences are drawn uniformly over all stores, twice as many as documents wanted; a span with no
-    more than that has all of its documents.
+    more than that has all of its documents. No more than DOCUMENTS_MAX are sampled for all spans together:
+    of many spans each gets its share, of more than that the first ones get one each.
     """
+    spans = spans[:DOCUMENTS_MAX]
+    documents = min(documents, DOCUMENTS_MAX // max(1, len(spans)))
     generator = np.random.default_rng(seed)
-    draws = [_draw(span, DRAWS_A_DOCUMENT * documents, generator) for span in spans]
+    draws = [_draw(span, DRAWS_A_DOCUMENT * documents, generator) for span in watched(spans)]
     numbers = np.repeat(np.arange(len(spans)), np.array([len(drawn) for drawn in draws], dtype=np.int64))
     rows, ranks = np.concatenate([np.empty((0, 2), dtype=np.int64), *draws]).T
     found = corpus.locate(rows, ranks)
-    matches = [Match(*values) for values in np.column_stack([numbers, rows, found]).tolist()]
+    matches = [Match(*values) for values in watched(np.column_stack([numbers, rows, found]).tolist())]
     return _first_of_each_document(matches, documents)
 
 
@@ -60,7 +66,7 @@ def _first_of_each_document(matches: Sequence[Match], documents: int) -> list[Ma
     """The first match of each span in each document, for at most `documents` documents a span."""
     kept: dict[tuple[int, int, int], Match] = {}
     per_span: dict[int, int] = {}
-    for match in matches:
+    for match in watched(matches):
         key = (match.span, match.row, match.document)
         if key not in kept and per_span.get(match.span, 0) < documents:
             kept[key] = match

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tracing.core.cancelling import watched
 from tracing.core.documents.relevance import Relevance, best_tier
 from tracing.core.documents.sampling import Match
 from tracing.core.documents.snippets import Snippet, show_windows
@@ -60,9 +61,9 @@ def score_documents(
 ) -> list[ScoredDocument]:
     """The documents that the matches lie in, read, the most relevant first."""
     found: dict[tuple[int, int], list[Match]] = {}
-    for match in matches:
+    for match in watched(matches):
         found.setdefault((match.row, match.document), []).append(match)
-    excerpts = corpus.read([place_of(inside, spans) for inside in found.values()], relevance.terms)
+    excerpts = corpus.read([place_of(inside, spans) for inside in watched(found.values())], relevance.terms)
     scored = [
         ScoredDocument(row, number, tuple(inside), excerpt, relevance.tier(excerpt.score))
         for ((row, number), inside), excerpt in zip(found.items(), excerpts, strict=True)
@@ -81,13 +82,13 @@ def place_of(matches: Sequence[Match], spans: Sequence[Span]) -> Place:
 def link_spans(spans: Sequence[Span], documents: Sequence[ScoredDocument]) -> list[Span]:
     """The spans, each with the numbers of its documents and the best of their tiers."""
     numbers: list[list[int]] = [[] for _ in spans]
-    for number, document in enumerate(documents):
+    for number, document in enumerate(watched(documents)):
         for span in sorted({match.span for match in document.matches}):
             numbers[span].append(number)
-    best = [best_tier([documents[n].relevance for n in mine]) for mine in numbers]
+    best = [best_tier([documents[n].relevance for n in mine]) for mine in watched(numbers)]
     return [
         replace(span, documents=tuple(mine), relevance=tier)
-        for span, mine, tier in zip(spans, numbers, best, strict=True)
+        for span, mine, tier in zip(watched(spans), numbers, best, strict=True)
     ]
 
 

@@ -8,15 +8,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from tracing.core.cancelling import paced, watched
 from tracing.core.documents.windows import cut_windows, scored_window
 from tracing.core.engines.engine import Cancel, Excerpt, Longs, Place, Ranges, Terms
-from tracing.core.errors import Cancelled, StoreDamaged
+from tracing.core.errors import StoreDamaged
 from tracing.core.matching import kernels
 from tracing.core.matching.query import Query
 from tracing.core.stores.shard import Shard
 from tracing.core.stores.store import TokenStore
 
-CHUNK_POSITIONS = 1024  # between two looks at `cancelled`
 SATURATION, LENGTH_SHARE = 1.5, 0.75  # k1 and b as in rank_bm25's BM25Okapi and infinigram-api
 
 Bytes = NDArray[np.uint8]
@@ -41,10 +41,7 @@ class LocalEngine:
 
     def longest_matches(self, query: Query, cancelled: Cancel | None) -> Longs:
         lengths, firsts = np.zeros(query.size, dtype=np.int64), self.first_ranges(query)
-        for begin in range(0, query.size, CHUNK_POSITIONS):
-            if cancelled is not None and cancelled():
-                raise Cancelled("The trace was stopped.")
-            end = min(begin + CHUNK_POSITIONS, query.size)
+        for begin, end in paced(query.size):
             for row, shard in enumerate(self.shards):
                 bounds = (firsts.lows[row], firsts.highs[row])
                 _check(shard, kernels.longest_matches(*_search(shard, query), *bounds, begin, end, lengths))
@@ -66,9 +63,11 @@ class LocalEngine:
         first = self.first_ranges(query, starts) if within is None else within
         ranges = Ranges(first.lows.copy(), first.highs.copy())
         shared = np.full(starts.size, known, dtype=np.int64)
-        for row, shard in enumerate(self.shards):
-            bounds = (starts, stops, shared, ranges.lows[row], ranges.highs[row])
-            _check(shard, kernels.find_ranges(*_search(shard, query), *bounds))
+        for begin, end in paced(starts.size):
+            for row, shard in enumerate(self.shards):
+                bounds = (starts, stops, shared, ranges.lows[row], ranges.highs[row])
+                part = [array[begin:end] for array in bounds]
+                _check(shard, kernels.find_ranges(*_search(shard, query), *part))
         return ranges
 
     def locate(self, rows: Longs, ranks: Longs) -> Longs:
@@ -84,11 +83,14 @@ class LocalEngine:
             shard, numbers = self.shards[row], [n for n, place in enumerate(places) if place.row == row]
             width = shard.kind.width_bytes
             pairs = [
-                (n, scored_window(places[n], match, width)) for n in numbers for match in places[n].matches
+                (n, scored_window(places[n], match, width))
+                for n in watched(numbers)
+                for match in places[n].matches
             ]
             found = scoring.scores(shard, np.array([window for _, window in pairs], dtype=np.int64))
             np.maximum.at(scores, [n for n, _ in pairs], found)
-        return [self._read(place, score) for place, score in zip(places, scores.tolist(), strict=True)]
+        scored = zip(watched(places), scores.tolist(), strict=True)
+        return [self._read(place, score) for place, score in scored]
 
     def _locate(self, row: int, ranks: Longs) -> Longs:
         shard, (store, number) = self.shards[row], self._rows[row]
@@ -97,7 +99,9 @@ class LocalEngine:
         states = (shard.table.state, shard.offset.state)
         widths = (shard.kind.width_bytes, shard.pointer_bytes)
         data = (shard.tokenized.data, shard.table.data, offsets)
-        _check(shard, kernels.locate(*data, *states, *widths, ranks, found))
+        for begin, end in paced(ranks.size):
+            part = (ranks[begin:end], found[begin:end])
+            _check(shard, kernels.locate(*data, *states, *widths, *part))
         found[:, 1] += store.first_document(number)
         return found
 

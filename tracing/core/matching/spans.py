@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tracing.core.cancelling import watched
 from tracing.core.errors import InputError
 from tracing.core.matching.corpus import Corpus, Ranges
 from tracing.core.matching.query import Query
@@ -78,7 +79,7 @@ def candidates(layout: TextLayout, spans: Iterable[Piece], min_tokens: int) -> l
     """Pieces of the maximal spans between sentence ends and word boundaries, `min_tokens` long or more."""
     return [
         (start, stop)
-        for span in spans
+        for span in watched(spans)
         for start, stop in (layout.pieces(*span) if span[1] - span[0] >= min_tokens else ())
         if stop - start >= min_tokens
     ]
@@ -116,7 +117,7 @@ def build_spans(
     places = [layout.characters(*piece) if raw else layout.stripped(*piece) for piece in pieces]
     return [
         _span(corpus, layout.text, piece, place, sums[piece[1]] - sums[piece[0]], ranges, n)
-        for n, (piece, place) in enumerate(zip(pieces, places, strict=True))
+        for n, (piece, place) in enumerate(zip(watched(pieces), places, strict=True))
     ]
 
 

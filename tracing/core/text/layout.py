@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from itertools import pairwise
 from typing import Final
 
+from tracing.core.cancelling import watched
 from tracing.core.text.decoding import Offsets
 
 CLOSERS: Final = "\"')\\]}”’»」』）"
@@ -43,8 +44,9 @@ class TextLayout:
             del values[first:]
         self._starts += [start for start, _ in offsets[first:]]
         self._ends += [end for _, end in offsets[first:]]
-        self._blank += [markup[k] or not text[a:b].strip() for k, (a, b) in enumerate(offsets[first:], first)]
-        self._edges += [self._is_edge(k) for k in range(first, len(offsets) + 1)]
+        blank = (not text[a:b].strip() for a, b in watched(offsets[first:]))
+        self._blank += [tag or space for tag, space in zip(markup[first:], blank, strict=True)]
+        self._edges += [self._is_edge(k) for k in watched(range(first, len(offsets) + 1))]
         self._cut(first, markup)
         self.settled = self._settle(first, complete)
 
@@ -84,8 +86,12 @@ class TextLayout:
         """Find the cuts from token `first` on."""
         del self._cuts[bisect_right(self._cuts, first) :]
         place = self._starts[first] if first < len(self._starts) else len(self.text)
-        found = {token for match in BREAK.finditer(self.text, place) for token in self._cuts_at(match.end())}
-        for token in range(first, len(markup)):
+        found = {
+            token
+            for match in watched(BREAK.finditer(self.text, place))
+            for token in self._cuts_at(match.end())
+        }
+        for token in watched(range(first, len(markup))):
             if markup[token]:
                 found |= {token, token + 1}
         self._cuts += sorted(found.difference(self._cuts))
