@@ -1,4 +1,4 @@
-"""Token stores in the admin: to look at; their files never change after publishing."""
+"""Token stores in the admin: to look at, since their files never change; and which engine searches each."""
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -8,12 +8,12 @@ from tracing.models import Store
 
 @admin.register(Store)
 class StoreAdmin(admin.ModelAdmin):
-    list_display = ["name", "stage", "documents", "tokens", "source", "licence", "created_at"]
+    list_display = ["name", "stage", "documents", "tokens", "engine", "source", "licence", "created_at"]
     list_filter = ["stage", "licence"]
     search_fields = ["name", "source"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Store | None = None) -> bool:
-        return False
+    def get_readonly_fields(self, request: HttpRequest, obj: Store | None = None) -> list[str]:
+        return [field.name for field in Store._meta.fields if field.name != "engine"]

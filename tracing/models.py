@@ -5,11 +5,14 @@ import uuid
 from pathlib import Path
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from accounts.owners import OwnedQuerySet
+from tracing.core.engines.choice import ENGINES, HEADWATER, check_installed
+from tracing.core.errors import EngineFailed
 from tracing.withholding.models import BlockRule as BlockRule
 from tracing.withholding.models import StoreVersion as StoreVersion
 from tracing.withholding.models import Sweep as Sweep
@@ -27,6 +30,15 @@ class Store(models.Model):
     tokenizer = models.CharField(max_length=100, help_text="Digest of the tokenizer that made the ids.")
     tokens = models.BigIntegerField()
     documents = models.BigIntegerField()
+    engine = models.CharField(
+        max_length=20,
+        choices=[(name, name) for name in ENGINES],
+        default=HEADWATER,
+        help_text=(
+            "What finds matches in the store: Headwater's own engine, or infini-gram's in a process of its "
+            "own, which gives the same spans and counts, slower, and needs the package infini-gram."
+        ),
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -34,6 +46,13 @@ class Store(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Refuses an engine that is not installed here."""
+        try:
+            check_installed(self.engine)
+        except EngineFailed as error:
+            raise ValidationError({"engine": str(error)}) from error
 
     @property
     def path(self) -> Path:

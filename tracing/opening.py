@@ -3,17 +3,27 @@
 from pathlib import Path
 
 from tracing.cache import Cache
+from tracing.core.engines.choice import searched_by
+from tracing.core.engines.infini_gram import InfiniGramStore
 from tracing.core.stores.store import TokenStore
 from tracing.core.text.tokenizer import TextTokenizer
 from tracing.models import Store
 
 _stores: Cache[tuple[Path, str], TokenStore] = Cache(size=256)
+_searched: Cache[tuple[Path, str, str], TokenStore | InfiniGramStore] = Cache(size=256)
 _tokenizers: Cache[tuple[Path, int], TextTokenizer] = Cache(size=64)
 
 
 def open_store(store: Store) -> TokenStore:
     """The store's reader, shared by this process's threads. Raises StoreError."""
     return _stores.get((store.path, store.digest), lambda: TokenStore.open(store.path))
+
+
+def open_searched(store: Store) -> TokenStore | InfiniGramStore:
+    """The store as a corpus is given it: to be searched by the engine chosen for it, shared by this
+    process's threads. Raises StoreError, or EngineFailed where the engine is not installed."""
+    key = (store.path, store.digest, store.engine)
+    return _searched.get(key, lambda: searched_by(store.engine, open_store(store)))
 
 
 def open_tokenizer(directory: Path) -> TextTokenizer:

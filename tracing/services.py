@@ -6,10 +6,10 @@ from django.db import transaction
 
 from tracing.core.stores.manifest import read_manifest
 from tracing.models import Store
-from tracing.opening import open_store, open_tokenizer
+from tracing.opening import open_searched, open_store, open_tokenizer
 from tracing.withholding.builds import carry_over
 
-__all__ = ["open_store", "open_tokenizer", "register_store"]
+__all__ = ["open_searched", "open_store", "open_tokenizer", "register_store"]
 
 
 def register_store(path: Path) -> Store:

@@ -11,11 +11,12 @@ from tracing.cache import Cache
 from tracing.core.documents.filters import DocumentFilter
 from tracing.core.errors import InputError
 from tracing.core.request import TraceRequest
+from tracing.core.stores.store import TokenStore
 from tracing.core.text.tokenizer import TextTokenizer
 from tracing.core.trace import LiveTrace, Tracer
 from tracing.models import Store
 from tracing.packs import packs_of
-from tracing.services import open_store, open_tokenizer
+from tracing.services import open_searched, open_tokenizer
 from tracing.withholding.lookup import WithheldNow
 from training.lineage import Lineage, lineage_stores
 from training.models import Checkpoint
@@ -38,9 +39,9 @@ def tracer_for(checkpoint: Checkpoint) -> Tracer:
 def open_tracer(checkpoint: Checkpoint, stores: list[Store]) -> Tracer:
     if not stores:
         raise InputError(f"No token store is known for {checkpoint}: register its data to trace its answers.")
-    opened = [open_store(store) for store in stores]
-    packs = packs_of(opened)
-    searched = (store.digest for store in stores)
+    opened = [open_searched(store) for store in stores]
+    packs = packs_of([store for store in opened if isinstance(store, TokenStore)])
+    searched = [f"{store.engine} {store.digest}" for store in stores]
     key = (str(checkpoint.path), checkpoint.digest, *searched, *(pack.store.path.name for pack in packs))
     return _tracers.get(key, lambda: Tracer(opened, open_tokenizer(checkpoint.path), packs))
 

@@ -18,9 +18,10 @@ from hypothesis import example, given, settings
 
 from tests.tracing.matching.test_search import search
 from tests.tracing.support.brute import corpora, longest_match, maximal, occurrences
-from tests.tracing.support.engines import ENGINES, searched_by
+from tests.tracing.support.engines import searched_by
 from tests.tracing.support.stores import IN_MEMORY, resign, stores_of, text_tokenizer, write_store
 from tracing.core.engines.child import ATTEMPTS
+from tracing.core.engines.choice import ENGINES
 from tracing.core.engines.infini_gram import InfiniGramStore
 from tracing.core.errors import Cancelled, EngineFailed, StoreDamaged, StoreError, StoreMissing
 from tracing.core.matching.corpus import Corpus
@@ -286,10 +287,10 @@ WITHOUT = """
 import sys
 sys.modules["infini_gram"] = None
 from pathlib import Path
-from tracing.core.engines.infini_gram import InfiniGramStore
+from tracing.core.engines.choice import searched_by
 from tracing.core.stores.store import TokenStore
 try:
-    InfiniGramStore(TokenStore.open(Path(sys.argv[1])))
+    searched_by("infini-gram", TokenStore.open(Path(sys.argv[1])))
 except Exception as error:
     print(type(error).__name__, error)
 """

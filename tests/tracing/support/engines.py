@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from tracing.core.engines.infini_gram import InfiniGramStore
 from tracing.core.stores.store import TokenStore
 
-ENGINES = ["headwater", "infini-gram"]
-
 
 @contextlib.contextmanager
 def searched_by(

@@ -4,7 +4,6 @@ It finds the matches; documents are read by our own reader, block by checked blo
 trusts its files, it is let near a store only once every byte has been checked, and again after a change.
 """
 
-import importlib.util
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,7 @@ import numpy as np
 from tracing.core.engines.child import Supervised
 from tracing.core.engines.engine import Cancel, Excerpt, Longs, Place, Ranges, Terms
 from tracing.core.engines.local import LocalEngine
-from tracing.core.errors import Cancelled, EngineFailed, StoreDamaged
+from tracing.core.errors import Cancelled, StoreDamaged
 from tracing.core.matching.query import Query
 from tracing.core.stores.layout import DATA_FILES
 from tracing.core.stores.manifest import Manifest
@@ -36,15 +35,10 @@ Signature = tuple[tuple[int, ...], ...]
 class InfiniGramStore:
     """A store of this machine whose matches infini-gram's engine finds. Threads may share one.
 
-    EngineFailed where the package infini-gram is not installed. `limit_s` is for one question to the child.
+    `limit_s` is for one question to the child. EngineFailed where that keeps failing.
     """
 
     def __init__(self, store: TokenStore, *, limit_s: float = LIMIT_S) -> None:
-        if importlib.util.find_spec("infini_gram") is None:
-            raise EngineFailed(
-                "The package infini-gram is not installed here: `pip install infini-gram==2.6.0`, or choose "
-                f"the engine headwater for {store.path}."
-            )
         self.store, self.path, self._limit_s = store, store.path, limit_s
         self._checking = threading.Lock()
         self._checked: Signature | None = None  # of the files, when every byte of them was found right

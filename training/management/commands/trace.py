@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 
+from tracing.core.engines.choice import ENGINES, HEADWATER, searched_by
 from tracing.core.errors import InputError, TracingError
 from tracing.core.stores.store import TokenStore
 from tracing.core.text.numbering import find_tokenizer
@@ -47,6 +48,7 @@ class Command(BaseCommand):
             "--ids", type=Path, help="a file with a JSON list of token ids, - for standard input"
         )
         parser.add_argument("--tokenizer", type=Path, help="with --index: directory of the store's tokenizer")
+        parser.add_argument("--engine", choices=ENGINES, help="with --index: what finds the matches")
         parser.add_argument("--prompt", default="", help="the question, which counts for relevance only")
         parser.add_argument("--raw", action="store_true", help="all maximal spans with counts, no documents")
         parser.add_argument("--min-tokens", type=int, help="shortest span to show")
@@ -86,9 +88,11 @@ def prepare(options: dict[str, Any]) -> Run:
     asked = {"text": read_text(options), "token_ids": read_ids(options["ids"])}
     asked |= {name: options[name] for name in names}
     if options["model"] is not None:
+        if options["engine"]:
+            raise InputError("--engine goes with --index: for a model's stores, choose it in the admin.")
         checkpoint = find_checkpoint(options["model"])
         return lambda: trace_checkpoint(checkpoint, prompt=options["prompt"], **asked)
-    tracer = open_tracer(options["index"], options["tokenizer"])
+    tracer = open_tracer(options["index"], options["tokenizer"], options["engine"] or HEADWATER)
     request = make_request(tracer.tokenizer, prompt_text=options["prompt"], **asked)
     return lambda: {"id": None, "model": None, "checkpoint": None, **tracer.trace(request).to_json()}
 
@@ -111,9 +115,9 @@ def find_checkpoint(name: str) -> Checkpoint:
     return checkpoint
 
 
-def open_tracer(directories: list[Path], tokenizer: Path | None) -> Tracer:
+def open_tracer(directories: list[Path], tokenizer: Path | None, engine: str) -> Tracer:
     """A tracer over stores given by path; their tokenizer is looked for beside them and in HEADWATER_HOME."""
-    stores = [TokenStore.open(directory) for directory in directories]
+    stores = [searched_by(engine, TokenStore.open(directory)) for directory in directories]
     if tokenizer is not None:
         return Tracer(stores, TextTokenizer.open(tokenizer))
     homes = [*(settings.HOME / "tokenizers").glob("*"), *(settings.HOME / "checkpoints").glob("*")]
