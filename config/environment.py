@@ -91,5 +91,13 @@ RECIPE = Setting(
 THREADS = Setting(
     "HEADWATER_THREADS", "0", "CPU threads of a training process; 0 for all the cores of the machine."
 )
+JUDGE_URL = Setting(
+    "HEADWATER_JUDGE_URL",
+    "",
+    "Base URL of an OpenAI-compatible API whose model grades answers (the judge verifier), such as "
+    "http://127.0.0.1:9000/v1; empty for none.",
+)
+JUDGE_MODEL = Setting("HEADWATER_JUDGE_MODEL", "", "Name of the judge's model at HEADWATER_JUDGE_URL.")
+JUDGE_KEY = Setting("HEADWATER_JUDGE_KEY", "", "Key that HEADWATER_JUDGE_URL asks for, if any.", secret=True)
 
 ALL = [value for value in globals().values() if isinstance(value, Setting)]

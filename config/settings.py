@@ -74,6 +74,9 @@ ENGINE_SLOTS = environment.ENGINE_SLOTS.integer(1, 64)
 ENGINE_PYTHON = Path(environment.ENGINE_PYTHON.text())
 RECIPE = environment.RECIPE.text()
 TRAINING_THREADS = environment.THREADS.integer(0, 1024)
+JUDGE_URL = environment.JUDGE_URL.text()
+JUDGE_MODEL = environment.JUDGE_MODEL.text()
+JUDGE_KEY = environment.JUDGE_KEY.text()
 
 INSTALLED_APPS = [
     "django.contrib.admin",
