@@ -49,7 +49,7 @@ def corpus(tmp_path: Path) -> Path:
 
 def run_import(tokenizer: Path, *arguments: object) -> str:
     output = StringIO()
-    options = ["--tokenizer", str(tokenizer), "--stage", "pretrain", "--licence", "MIT"]
+    options = ["--tokenizer", str(tokenizer), "--stage", "pretrain", "--licence", "MIT", "--processes", "1"]
     call_command("import_corpus", *map(str, arguments), *options, stdout=output, stderr=StringIO())
     return output.getvalue()
 
@@ -103,7 +103,8 @@ def test_a_bad_row_is_named_and_nothing_is_published(
     (tmp_path / "bad.jsonl").write_bytes(content)
     with pytest.raises(CommandError, match=message):
         run_import(tokenizer, "bad", tmp_path / "bad.jsonl", "--output", tmp_path / "store")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.jsonl"]
+    kept = [] if message == "no documents" else [".store.importing"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*kept, "bad.jsonl"]
 
 
 @pytest.mark.parametrize(

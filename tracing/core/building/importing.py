@@ -1,24 +1,53 @@
-"""A corpus in files becomes a token store: JSON lines, plain text, or folders of them."""
+"""A corpus in files becomes a token store: read, encoded by processes, written, indexed, published."""
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from tracing.core.building.writer import StoreWriter
+from tracing.core.building.encoding import Encoded, Encoding
+from tracing.core.building.indexing import Description, index_directory, write_description
+from tracing.core.building.pool import EncodingPool
+from tracing.core.building.sources import Read, files_of, read_batches
+from tracing.core.building.token_files import TokenFiles
+from tracing.core.building.work_directory import Journal, WorkDirectory
+from tracing.core.building.writer import SHARD_BYTES_MAX
 from tracing.core.errors import InputError
-from tracing.core.stores.manifest import Manifest
+from tracing.core.stores.layout import MANIFEST, token_type
+from tracing.core.stores.manifest import Manifest, read_manifest
 from tracing.core.text.tokenizer import TextTokenizer
 
-TOKEN_TYPES = ((0xFF, "u8"), (0xFFFF, "u16"), (0xFFFF_FFFF, "u32"))
-JSON_LINES = {".jsonl", ".ndjson"}
-KNOWN_FIELDS = ("id", "source", "url", "title", "licence", "date")
+TOKEN_TYPES: Final = ((0xFF, "u8"), (0xFFFF, "u16"), (0xFFFF_FFFF, "u32"))
+SAVE_EVERY_S: Final = 5.0
+WRONG_MAX: Final = 1000
+SORTING: Final = 6
+"""Bytes of memory that sorting takes for each byte of a shard's tokens."""
 
 
 @dataclass(frozen=True)
+class Progress:
+    """How far an import has come: the phase, the share of it that is done, and what was read so far."""
+
+    phase: str
+    share: float
+    documents: int = 0
+    tokens: int = 0
+
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Import:
-    """What to import: files or folders `paths`, in the ids of `tokenizer`, into a store at `output`."""
+    """What to import, and how.
+
+    Files or folders `paths`, in the ids of `tokenizer`, into a store at `output`. `processes` encode;
+    shards are as large as `memory_bytes` can sort. `skip_bad` leaves rows out that cannot be read, else
+    the first one stops the import. `restart` forgets what an earlier run has done. Without `index` the
+    directory holds the tokens alone, for `build_index`.
+    """
 
     name: str
     paths: Sequence[Path]
@@ -26,34 +55,61 @@ class Import:
     stage: str
     licence: str
     output: Path
+    text_field: str = "text"
+    processes: int = 1
+    memory_bytes: int = 4 << 30
+    skip_bad: bool = False
+    restart: bool = False
+    index: bool = True
+
+    @property
+    def shard_bytes(self) -> int:
+        return min(SHARD_BYTES_MAX, self.memory_bytes // SORTING)
+
+    @property
+    def description(self) -> Description:
+        return Description(
+            name=self.name,
+            dtype=token_type_for(self.tokenizer),
+            tokenizer=self.tokenizer.digest,
+            stage=self.stage,
+            source=", ".join(path.name for path in self.paths),
+            licence=self.licence,
+        )
+
+    def encoding(self) -> Encoding:
+        """What the processes need to know."""
+        described = {"corpus": self.name, "stage": self.stage, "licence": self.licence}
+        dtype = token_type_for(self.tokenizer)
+        return Encoding(self.tokenizer.content, dtype, self.text_field, described, self.shard_bytes)
 
 
-def import_corpus(
-    job: Import, progress: Callable[[int, int], None] = lambda documents, tokens: None
-) -> Manifest:
-    """Writes and publishes the store; `progress` hears of documents and tokens so far.
+@dataclass(frozen=True)
+class Imported:
+    """What an import did: the manifest (None without an index), and the rows that were left out."""
 
-    Raises InputError with file and line for what cannot be read, StoreError where the disk refuses;
-    nothing is published then.
+    manifest: Manifest | None
+    documents: int
+    tokens: int
+    left_out: int
+    wrong: Sequence[str]
+
+
+def import_corpus(job: Import, report: Report = lambda progress: None) -> Imported:
+    """Writes and publishes the store; run again after a kill or an error, it goes on where it was.
+
+    Raises InputError with file and row for what cannot be read, StoreError where the disk refuses;
+    nothing is published then, and what was written is kept.
     """
     files = [file for path in job.paths for file in files_of(path)]
-    with StoreWriter(
-        job.output,
-        name=job.name,
-        tokenizer=job.tokenizer.digest,
-        dtype=token_type_for(job.tokenizer),
-        stage=job.stage,
-        source=", ".join(path.name for path in job.paths),
-        licence=job.licence,
-    ) as writer:
-        tokens = 0
-        for number, (text, metadata) in enumerate(read_documents(files), start=1):
-            token_ids, _ = job.tokenizer.encode(text)
-            own = {"corpus": job.name, "stage": job.stage, "licence": job.licence}
-            writer.add(token_ids, {**own, **metadata})
-            tokens += len(token_ids)
-            progress(number, tokens)
-        return writer.publish()
+    with WorkDirectory(job.output, restart=job.restart) as work:
+        journal = work.journal(_asked(job, files))
+        if not journal.complete:
+            with work.guard():
+                _Reading(job, work, journal, files, report).run()
+        manifest = _index(job, work, journal, report)
+        work.publish()
+    return Imported(manifest, journal.documents, journal.tokens, journal.left_out, journal.wrong)
 
 
 def token_type_for(tokenizer: TextTokenizer) -> str:
@@ -61,49 +117,87 @@ def token_type_for(tokenizer: TextTokenizer) -> str:
     return next(name for separator, name in TOKEN_TYPES if tokenizer.vocab_size <= separator)
 
 
-def files_of(path: Path) -> Iterator[Path]:
-    """The files in a folder by name, hidden ones and links left out; or the file itself."""
-    if path.is_file():
-        yield path
-    elif path.is_dir():
-        inside = [p for p in sorted(path.rglob("*")) if p.is_file() and not p.is_symlink()]
-        yield from (p for p in inside if not any(part.startswith(".") for part in p.relative_to(path).parts))
-    else:
-        raise InputError(f"{path} is neither a file nor a folder: give the corpus's own path.")
+class _Reading:
+    """The first part of an import: rows to token files."""
+
+    def __init__(
+        self, job: Import, work: WorkDirectory, journal: Journal, files: Sequence[Path], report: Report
+    ) -> None:
+        self._job, self._work, self._journal, self._report, self._sources = job, work, journal, report, files
+        self._width = token_type(token_type_for(job.tokenizer)).width_bytes
+        self._size_bytes = max(1, sum(file.stat().st_size for file in files))
+        self._files = TokenFiles(work.path, job.shard_bytes, journal.kept)
+        self._saved, self._whole = time.monotonic(), True
+
+    def run(self) -> None:
+        """Read to the end, saving the journal now and then, and whatever happens."""
+        pool = EncodingPool(self._job.encoding(), self._job.processes)
+        reads = read_batches(self._sources, self._journal.place)
+        try:
+            with closing(pool.encode(reads)) as results:
+                for read, encoded in results:
+                    self._write(read, encoded)
+            self._journal.complete = True
+        finally:
+            if self._whole:  # else the journal of a while ago stands, and the files are cut to it
+                self._save()
+            self._files.close()
+        if not self._journal.documents:
+            self._work.remove()
+            raise InputError(f"{self._job.output.name} has no documents: name files that hold some.")
+
+    def _write(self, read: Read, encoded: Encoded) -> None:
+        """Append a batch; with a bad row, unless it is to be left out, nothing of it is."""
+        if encoded.wrong and not self._job.skip_bad:
+            more = "" if len(encoded.wrong) == 1 else f" ({len(encoded.wrong)} such rows close by)"
+            raise InputError(
+                f"{encoded.wrong[0]}{more} What was read before is kept: run it again with --skip-bad to "
+                "leave such rows out, or correct the file and give --restart."
+            )
+        self._whole = False
+        self._files.add_all(encoded.data, encoded.sizes, encoded.lines, encoded.line_sizes)
+        journal = self._journal
+        journal.place = read.after
+        journal.documents += encoded.sizes.size
+        journal.tokens += len(encoded.data) // self._width - encoded.sizes.size
+        journal.left_out += len(encoded.wrong)
+        journal.wrong += encoded.wrong[: WRONG_MAX - len(journal.wrong)]
+        self._whole = True
+        share = read.read_bytes / self._size_bytes
+        self._report(Progress("reading", share, journal.documents, journal.tokens))
+        if time.monotonic() - self._saved > SAVE_EVERY_S:
+            self._save()
+
+    def _save(self) -> None:
+        self._journal.kept = self._files.sync()
+        self._work.save(self._journal)
+        self._saved = time.monotonic()
 
 
-def read_documents(files: Sequence[Path]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Text and metadata of each document: a line of JSON lines, or a whole text file."""
-    for file in files:
-        if file.suffix.lower() in JSON_LINES:
-            yield from read_json_lines(file)
-        else:
-            yield read_text(file), {"id": str(file), "source": file.name, "title": file.stem}
+def _index(job: Import, work: WorkDirectory, journal: Journal, report: Report) -> Manifest | None:
+    """The second part: token files to a store, or at least to a directory that says what it is."""
+    with work.guard():
+        if not job.index:
+            write_description(job.description, work.path)
+            return None
+        if (work.path / MANIFEST).exists():  # it was killed just before it was published
+            return read_manifest(work.path)
+
+        def tell(phase: str, share: float) -> None:
+            report(Progress(phase, share, journal.documents, journal.tokens))
+
+        return index_directory(work.path, job.description, tell)
 
 
-def read_text(file: Path) -> str:
-    try:
-        return file.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{file} is not UTF-8 text (byte {error.start}): convert it, or leave it out."
-        ) from error
-
-
-def read_json_lines(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """One document a line: an object with `text` and KNOWN_FIELDS. Empty lines are passed over."""
-    with file.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                yield read_row(line, f"{file}:{number}")
-
-
-def read_row(line: bytes, where: str) -> tuple[str, dict[str, Any]]:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise InputError(f"{where} is no JSON ({error}): correct or remove the line.") from error
-    if not isinstance(row, dict) or not isinstance(row.get("text"), str):
-        raise InputError(f'{where} has no "text": each line must be an object with a text of type string.')
-    kept = {name: row[name] for name in KNOWN_FIELDS if isinstance(row.get(name), str | int | float)}
-    return row["text"], {"id": where, "source": where, **kept}
+def _asked(job: Import, files: Sequence[Path]) -> dict[str, Any]:
+    """What must be the same for an import to go on."""
+    stats = [(str(file), file.stat()) for file in files]
+    return {
+        "name": job.name,
+        "input files": [[path, found.st_size, found.st_mtime_ns] for path, found in stats],
+        "--tokenizer": job.tokenizer.digest,
+        "--stage": job.stage,
+        "--licence": job.licence,
+        "--text-field": job.text_field,
+        "--memory": job.shard_bytes,
+    }

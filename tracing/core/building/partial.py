@@ -50,14 +50,14 @@ class PartialDirectory:
     def publish(self) -> None:
         """Sync the files, the directory and its parent around the rename; StoreExists if taken meanwhile."""
         for path in sorted(self.path.rglob("*")):
-            _sync(path)
-        _sync(self.path)
+            sync_directory(path)
+        sync_directory(self.path)
         if self.target.exists():
             self.remove()
             raise StoreExists(f"{self.target} was published by someone else meanwhile: it was kept.")
         self.path.rename(self.target)
         self._removed = True
-        _sync(self.target.parent)
+        sync_directory(self.target.parent)
         self._unlock()
 
     def remove(self) -> None:
@@ -91,7 +91,8 @@ def _remove_abandoned(target: Path) -> None:
             os.close(descriptor)
 
 
-def _sync(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Bring a directory, or a file, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

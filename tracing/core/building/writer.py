@@ -1,24 +1,21 @@
 """Writing a token store: documents in, one directory published whole or not at all."""
 
-import datetime
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from numpy.typing import NDArray
 
+from tracing.core.building.indexing import Description, Progress, index_directory
 from tracing.core.building.partial import PartialDirectory
-from tracing.core.building.shard_writer import ShardWriter, document_bytes, metadata_line, write_unigram
-from tracing.core.building.suffix_array import write_table
+from tracing.core.building.shard_writer import document_bytes, metadata_line
+from tracing.core.building.token_files import TokenFiles
 from tracing.core.errors import InputError, StoreExists
-from tracing.core.stores.blocks import digest_file, encode_checksums
-from tracing.core.stores.layout import BLOCKS, DATA_FILES, FORMAT, token_type
-from tracing.core.stores.manifest import FileEntry, Manifest, sha256, write_manifest
+from tracing.core.stores.layout import token_type
+from tracing.core.stores.manifest import Manifest
 
 SHARD_BYTES_MAX = 2**31 - 1
-Progress = Callable[[str, float], None]
 
 
 class StoreWriter:
@@ -46,14 +43,21 @@ class StoreWriter:
         if not 2 * self._kind.width_bytes <= shard_bytes <= SHARD_BYTES_MAX:
             raise InputError(f"shard_bytes is {shard_bytes}: give at most {SHARD_BYTES_MAX}.")
         self._path, self._shard_bytes = path, shard_bytes
-        self._described = {"name": name, "dtype": dtype, "tokenizer": tokenizer, "stage": stage}
-        self._described |= {"source": source, "licence": licence}
-        self._generator = dict(generator or {})
-        self._shards: list[ShardWriter] = []
-        self._documents = self._tokens = 0
+        self._described = Description(
+            name=name,
+            dtype=dtype,
+            tokenizer=tokenizer,
+            stage=stage,
+            source=source,
+            licence=licence,
+            generator=dict(generator or {}),
+        )
+        self._documents = 0
         if path.exists():
             raise StoreExists(f"{path} exists: stores are never rewritten, choose another name.")
         self._partial = PartialDirectory(path)
+        with self._partial.guard("starting"):
+            self._files = TokenFiles(self._partial.path, shard_bytes)
 
     def add(self, token_ids: Sequence[int] | NDArray[Any], metadata: Mapping[str, Any]) -> int:
         """Append a document and return its number; an empty one is allowed.
@@ -65,9 +69,8 @@ class StoreWriter:
         if len(data) > self._shard_bytes:
             raise InputError(f"A document of {len(data)} bytes does not fit a shard of {self._shard_bytes}.")
         with self._partial.guard("writing documents"):
-            self._shard_for(len(data)).add(data, line)
+            self._files.add(data, line)
         self._documents += 1
-        self._tokens += len(data) // self._kind.width_bytes - 1
         return self._documents - 1
 
     def publish(self, progress: Progress | None = None) -> Manifest:
@@ -79,19 +82,15 @@ class StoreWriter:
             raise InputError(f"{self._path.name} has no documents: add at least one before publishing.")
         report = progress or (lambda phase, share: None)
         with self._partial.guard("publishing"):
-            files = self._finish_shards(report)
-            manifest = self._manifest(files)
-            report("publish", 0.0)
-            write_manifest(manifest, self._partial.path)
+            self._files.finish()
+            manifest = index_directory(self._partial.path, self._described, report)
             self._partial.publish()
         report("publish", 1.0)
         return manifest
 
     def abort(self) -> None:
         """Remove everything written so far; harmless after `publish`."""
-        for shard in self._shards:
-            with suppress(OSError):  # unwritten bytes of files that are about to be deleted
-                shard.close()
+        self._files.close()
         self._partial.remove()
 
     def __enter__(self) -> Self:
@@ -101,49 +100,3 @@ class StoreWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.abort()
-
-    def _shard_for(self, size_bytes: int) -> ShardWriter:
-        if not self._shards or self._shards[-1].size_bytes + size_bytes > self._shard_bytes:
-            if self._shards:
-                self._shards[-1].close()
-            self._shards.append(ShardWriter(self._partial.path, len(self._shards)))
-        return self._shards[-1]
-
-    def _finish_shards(self, report: Progress) -> dict[str, FileEntry]:
-        files: dict[str, FileEntry] = {}
-        for number, shard in enumerate(self._shards):
-            shard.close()
-            report("suffix array", number / len(self._shards))
-            write_table(self._file("tokenized", number), self._file("table", number), self._kind)
-            write_unigram(self._file("tokenized", number), self._file("unigram", number), self._kind)
-            report("checksums", number / len(self._shards))
-            files |= self._checksummed(number)
-        report("checksums", 1.0)
-        return files
-
-    def _checksummed(self, number: int) -> dict[str, FileEntry]:
-        """Entries of a shard's files, its blocks.N written on the way."""
-        entries, checksums = {}, {}
-        for stem in DATA_FILES:
-            path = self._file(stem, number)
-            digest, checksums[stem] = digest_file(path)
-            entries[path.name] = FileEntry(path.stat().st_size, digest)
-        content = encode_checksums(checksums)
-        blocks = self._file(BLOCKS, number)
-        blocks.write_bytes(content)
-        return {**entries, blocks.name: FileEntry(len(content), sha256(content))}
-
-    def _manifest(self, files: dict[str, FileEntry]) -> Manifest:
-        created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        return Manifest(
-            format=FORMAT,
-            documents=self._documents,
-            tokens=self._tokens,
-            files=files,
-            generator=self._generator,
-            created=created,
-            **self._described,
-        )
-
-    def _file(self, stem: str, shard: int) -> Path:
-        return self._partial.path / f"{stem}.{shard}"

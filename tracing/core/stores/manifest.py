@@ -103,8 +103,13 @@ def read_manifest(directory: Path) -> Manifest:
 def write_manifest(manifest: Manifest, directory: Path) -> Path:
     """Write manifest.json into `directory` and return its path; the caller syncs."""
     path = directory / MANIFEST
-    path.write_text(json.dumps(manifest.to_json(), indent=1, sort_keys=True) + "\n")
+    path.write_text(manifest_text(manifest))
     return path
+
+
+def manifest_text(manifest: Manifest) -> str:
+    """The content of manifest.json."""
+    return json.dumps(manifest.to_json(), indent=1, sort_keys=True) + "\n"
 
 
 def _parse(fields: dict[str, Any]) -> Manifest:

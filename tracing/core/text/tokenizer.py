@@ -25,7 +25,7 @@ class TextTokenizer:
     markup_ids: frozenset[int] = frozenset()
 
     def __init__(self, content: bytes, origin: Path) -> None:
-        self.digest = sha256(content)
+        self.digest, self.content = sha256(content), content
         try:
             self._tokenizer = Tokenizer.from_str(content.decode())
             decoder = json.loads(content)["decoder"]

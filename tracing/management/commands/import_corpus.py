@@ -1,5 +1,6 @@
 """`manage.py import_corpus NAME PATH...`: a corpus in files becomes a token store."""
 
+import os
 import re
 import time
 from pathlib import Path
@@ -8,19 +9,22 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from tracing.core.building.importing import Import, import_corpus
+from tracing.core.building.importing import Import, Imported, Progress, import_corpus
 from tracing.core.errors import TracingError
+from tracing.management.progress import CommandProgress
 from tracing.services import open_tokenizer, register_store
 
-EVERY_S = 2.0
 NAME = re.compile("[A-Za-z0-9_-]{1,100}")
+SHOWN_ROWS = 20
 
 
 class Command(BaseCommand):
     help = (
-        'Imports JSON lines (an object with "text" a line, and if you like id, source, url, title, licence, '
-        "date), text files, and folders of both into a token store under HEADWATER_HOME/stores, or, with "
-        "--output, anywhere and without a database. Nothing is published unless all of it could be read."
+        "Imports JSON lines, Parquet and text files, plain or compressed (.gz, .zst), and folders of them "
+        "into a token store under HEADWATER_HOME/stores, or, with --output, anywhere and without a database. "
+        "A row has its text under --text-field and, if you like, id, source, url, title, licence and date; "
+        "other values and objects of it are kept too. Killed or stopped, the same command goes on where it "
+        "was. Memory: --memory for sorting, and some 200 MB for each process. See docs/corpora.md."
     )
     requires_system_checks: list[str] = []
 
@@ -31,31 +35,88 @@ class Command(BaseCommand):
         parser.add_argument("--stage", required=True, help="what it is for: pretrain, midtrain, ...")
         parser.add_argument("--licence", required=True, help="the documents' licence, shown beside each")
         parser.add_argument("--output", type=Path, help="directory to publish at, instead of HEADWATER_HOME")
+        parser.add_argument("--text-field", default="text", help="the field with the text (text)")
+        cores = len(os.sched_getaffinity(0))
+        parser.add_argument(
+            "--processes", type=int, default=cores, help="processes that encode (all cores); same store"
+        )
+        parser.add_argument(
+            "--memory",
+            type=float,
+            default=4.0,
+            metavar="GIB",
+            help="memory for sorting (4): shards are a sixth of it, at most 2 GiB",
+        )
+        parser.add_argument(
+            "--skip-bad", action="store_true", help="leave out and list rows that cannot be read"
+        )
+        parser.add_argument("--restart", action="store_true", help="forget what an earlier run has done")
+        parser.add_argument(
+            "--no-index", action="store_true", help="write the tokens only; build_index does the rest later"
+        )
 
-    def handle(self, *args: Any, name: str, paths: list[Path], output: Path | None, **options: Any) -> None:
-        if not NAME.fullmatch(name):
-            raise CommandError(f"{name!r} cannot be a store's name: use letters, digits, - and _.")
+    def handle(self, *args: Any, name: str, output: Path | None, **options: Any) -> None:
+        check_name(name)
+        target = output or settings.HOME / "stores" / name
         try:
-            tokenizer = open_tokenizer(options["tokenizer"])
-            target = output or settings.HOME / "stores" / name
-            job = Import(name, paths, tokenizer, options["stage"], options["licence"], target)
-            manifest = import_corpus(job, self.reporter())
-            if output is None:
+            done = self.run_import(job_of(name, target, options))
+            if output is None and done.manifest is not None:
                 register_store(target)
         except TracingError as error:
             raise CommandError(str(error)) from error
-        counted = f"{manifest.documents:,} documents, {manifest.tokens:,} tokens"
-        self.stdout.write(self.style.SUCCESS(f"Published {target}: {counted}"))
+        except KeyboardInterrupt:
+            raise CommandError("Stopped. What was done is kept: run the same again to go on.") from None
+        self.tell_result(done, target)
 
-    def reporter(self) -> Any:
-        """Tells the progress on the terminal now and then."""
-        started = told = time.monotonic()
+    def run_import(self, job: Import) -> Imported:
+        with CommandProgress(self.stderr) as progress:
+            return import_corpus(job, reporter(progress))
 
-        def report(documents: int, tokens: int) -> None:
-            nonlocal told
-            if time.monotonic() - told > EVERY_S:
-                told = time.monotonic()
-                pace = tokens / (told - started)
-                self.stderr.write(f"{documents:,} documents, {tokens:,} tokens, {pace:,.0f} tokens/s")
+    def tell_result(self, done: Imported, target: Path) -> None:
+        for wrong in done.wrong[:SHOWN_ROWS]:
+            self.stderr.write(f"left out: {wrong}")
+        if done.left_out:
+            self.stderr.write(f"{done.left_out:,} rows left out.")
+        counted = f"{done.documents:,} documents, {done.tokens:,} tokens"
+        if done.manifest is None:
+            self.stdout.write(
+                f"Wrote {target}: {counted}. It has no index yet: manage.py build_index makes it."
+            )
+        else:
+            self.stdout.write(self.style.SUCCESS(f"Published {target}: {counted}"))
 
-        return report
+
+def check_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise CommandError(f"{name!r} cannot be a store's name: use letters, digits, - and _.")
+
+
+def job_of(name: str, target: Path, options: dict[str, Any]) -> Import:
+    """The import that the options ask for; CommandError where one is out of range."""
+    if not 1 <= options["processes"] <= 1024:
+        raise CommandError(f"--processes is {options['processes']}: give a number from 1 to 1024.")
+    if not 0.01 <= options["memory"] <= 1e6:
+        raise CommandError(f"--memory is {options['memory']}: give GiB, from 0.01.")
+    kept = ("paths", "stage", "licence", "text_field", "processes", "skip_bad", "restart")
+    return Import(
+        name=name,
+        tokenizer=open_tokenizer(options["tokenizer"]),
+        output=target,
+        memory_bytes=int(options["memory"] * 2**30),
+        index=not options["no_index"],
+        **{option: options[option] for option in kept},
+    )
+
+
+def reporter(progress: CommandProgress) -> Any:
+    """Tells each Progress, with the pace since the first one."""
+    began: list[tuple[float, int]] = []
+
+    def report(now: Progress) -> None:
+        began.append((time.monotonic(), now.tokens)) if not began else None
+        seconds = max(1e-9, time.monotonic() - began[0][0])
+        pace = (now.tokens - began[0][1]) / seconds
+        found = f"{now.documents:,} documents, {now.tokens:,} tokens"
+        progress.tell(now.phase, now.share, found + (f", {pace:,.0f}/s" if now.phase == "reading" else ""))
+
+    return report
