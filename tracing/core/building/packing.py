@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tracing.core.building.writer import Progress, StoreWriter
+from tracing.core.building.indexing import Progress
+from tracing.core.building.writer import StoreWriter
 from tracing.core.stores.manifest import Manifest
 from tracing.core.stores.store import TokenStore
 
