@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import textwrap
@@ -14,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tracing.support.infini_gram import run_infini_gram_indexer
 from tests.tracing.support.stores import write_store
 from tracing.core.building.suffix_array import sorted_positions
 from tracing.core.building.writer import StoreWriter
@@ -29,13 +29,6 @@ def random_documents(kind: str, seed: int) -> list[list[int]]:
     repeated = rng.integers(0, min(top, 5), 40).tolist()
     others = [rng.integers(0, top, rng.integers(2, 60)).tolist() for _ in range(6)]
     return [repeated, [], others[0], repeated, [3], *others[1:], repeated[10:]]
-
-
-def run_infini_gram_indexer(data: Path, save: Path, kind: str) -> None:
-    limit = str(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-    command = [sys.executable, "-m", "infini_gram.indexing", "--data_dir", data, "--save_dir", save]
-    command += ["--token_dtype", kind, "--add_metadata", "--add_unigram", "--ulimit", limit]
-    subprocess.run([*map(str, command), "--cpus", "1", "--mem", "1"], check=True, capture_output=True)
 
 
 U32_INDEXER = pytest.mark.skipif(

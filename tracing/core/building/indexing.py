@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from tracing.core.building.partial import sync_directory
 from tracing.core.building.suffix_array import write_table
 from tracing.core.building.token_counts import write_unigram
-from tracing.core.errors import InputError, StoreDamaged
+from tracing.core.errors import InputError, StoreDamaged, StoreError, StoreExists
 from tracing.core.stores.blocks import digest_file, encode_checksums
 from tracing.core.stores.layout import (
     BLOCKS,
@@ -45,6 +46,27 @@ class Description:
     source: str
     licence: str
     generator: Mapping[str, Any] = field(default_factory=dict)
+
+
+def build_index(
+    directory: Path, described: Description, progress: Progress = lambda phase, share: None
+) -> Manifest:
+    """`index_directory` of token files that lie where the store shall be.
+
+    Raises StoreExists where it is one already, StoreError where the disk refuses; run again, it goes on.
+    """
+    if (directory / MANIFEST).exists():
+        raise StoreExists(f"{directory} has a manifest: it is a store already.")
+    try:
+        manifest = index_directory(directory, described, progress)
+        (directory / DESCRIPTION).unlink(missing_ok=True)
+        sync_directory(directory)
+    except OSError as error:
+        raise StoreError(
+            f"Indexing {directory} failed ({error}). What was done is kept: make room or correct the "
+            "permissions, then run the same again."
+        ) from error
+    return manifest
 
 
 def index_directory(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tracing.core.errors import StoreDamaged
 from tracing.core.stores.blocks import split_checksums
+from tracing.core.stores.foreign_metadata import plain_metadata
 from tracing.core.stores.layout import BLOCKS, DATA_FILES, OFFSET_BYTES, block_count, pointer_bytes
 from tracing.core.stores.manifest import Manifest, sha256
 from tracing.core.stores.mapped_file import MappedFile, changed_meanwhile, read_small_file
@@ -87,7 +88,7 @@ class Shard:
             raise StoreDamaged(f"{path} has no JSON object for document {document}: rebuild it.") from error
         if not isinstance(line, dict):
             raise StoreDamaged(f"{path} has no JSON object for document {document}: rebuild it.")
-        return line
+        return plain_metadata(line)
 
     def unigrams(self) -> Unigrams:
         """How often each id occurs in the shard."""

@@ -1,0 +1,58 @@
+"""`manage.py build_index NAME`: a directory of tokens becomes a store, with its suffix array."""
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from tracing.core.building.indexing import Description, build_index, read_description
+from tracing.core.errors import TracingError
+from tracing.core.stores.manifest import Manifest
+from tracing.management.commands.import_corpus import check_name
+from tracing.management.describing import add_description, given_description, require
+from tracing.management.progress import CommandProgress
+from tracing.services import register_store
+
+NEEDED = ("tokenizer", "stage", "licence", "source", "dtype")
+
+
+class Command(BaseCommand):
+    help = (
+        "Makes a token store of a directory that has tokens (tokenized.N, offset.N and, if you like, "
+        "metadata.N): those of import_corpus --no-index, or of infini-gram's indexer. Sorts the suffix "
+        "array, counts the tokens, checksums every file, and writes manifest.json last: it is a store when "
+        "that is there. Killed, the same command goes on with the next file. Takes 6 bytes of memory for "
+        "each byte of the largest tokenized.N. Needs no database with --store."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", nargs="?", help="a store's name under HEADWATER_HOME/stores")
+        parser.add_argument("--store", type=Path, metavar="DIR", help="a directory anywhere, instead of NAME")
+        add_description(parser)
+
+    def handle(self, *args: Any, name: str | None, store: Path | None, **options: Any) -> None:
+        if (name is None) == (store is None):
+            raise CommandError("Name a store, or give --store DIR: one of them.")
+        if name is not None:
+            check_name(name)
+        directory = store or settings.HOME / "stores" / str(name)
+        try:
+            manifest = self.build(directory, options)
+            if store is None:
+                register_store(directory)
+        except TracingError as error:
+            raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            raise CommandError("Stopped: run the same again to go on.") from None
+        counted = f"{manifest.documents:,} documents, {manifest.tokens:,} tokens"
+        self.stdout.write(self.style.SUCCESS(f"Published {directory}: {counted}"))
+
+    def build(self, directory: Path, options: dict[str, Any]) -> Manifest:
+        given = given_description(options)
+        written = read_description(directory)
+        fields = {"name": directory.resolve().name, **(written.__dict__ if written else {}), **given}
+        require(fields, NEEDED, f"{directory} does not say what its tokens are")
+        with CommandProgress(self.stderr) as progress:
+            return build_index(directory, Description(**fields), progress.tell)
