@@ -4,6 +4,8 @@ Django's own way (`sync_to_async`) gives each request a thread of its own for as
 """
 
 import asyncio
+import logging
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +14,13 @@ from typing import ParamSpec, TypeVar
 from asgiref.sync import SyncToAsync
 from django.db import close_old_connections, connections
 
+from tracing.core.cancelling import cancellable
+from tracing.core.errors import Cancelled
+
 P = ParamSpec("P")
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 KEEP_S = 60.0
 _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="database")
@@ -31,6 +38,29 @@ async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwarg
             close_old_connections()
 
     return await asyncio.get_running_loop().run_in_executor(_threads, call)
+
+
+async def while_wanted(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """As `in_database`, for work that may take long: it ends soon after the client has gone.
+
+    It does so where it asks (`tracing.core.cancelling`), as every trace does. Django cancels an async view
+    when its client disconnects; a thread has to be told.
+    """
+    left = threading.Event()
+
+    def work() -> T:
+        with cancellable(left.is_set):
+            try:
+                return function(*args, **kwargs)
+            except Cancelled:
+                logger.info("%s ended early: its client has gone.", function.__name__)
+                raise
+
+    try:
+        return await in_database(work)
+    except asyncio.CancelledError:
+        left.set()
+        raise
 
 
 def keep_file_open() -> None:

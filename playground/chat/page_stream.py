@@ -17,7 +17,7 @@ from django.template.loader import render_to_string
 from playground.chat.answer_stream import AnswerStream, Event
 from playground.chat.history import conversation
 from playground.chat.presentation import AnswerHtml, answer_html
-from playground.database import in_database
+from playground.database import in_database, while_wanted
 from playground.models import Message, MessageState
 from tracing.withholding.hiding import hide_withheld
 from training.traces import trace_answer
@@ -170,4 +170,4 @@ async def traced_so_far(message: Message) -> dict[str, Any]:
     for _, event in await AnswerStream(message.pk).read():
         state.fold(event)
     _, prompt = await in_database(conversation, message)
-    return await in_database(trace_answer, message.checkpoint, state.token_ids, prompt)
+    return await while_wanted(trace_answer, message.checkpoint, state.token_ids, prompt)

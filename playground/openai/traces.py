@@ -1,14 +1,12 @@
 """POST /v1/traces: where a text, token ids or one of the caller's own answers come from."""
 
-import asyncio
-import threading
 from typing import Any
 
 from django.http import HttpRequest, JsonResponse
 
 from accounts.authentication import Caller
 from accounts.models import User
-from playground.database import in_database
+from playground.database import while_wanted
 from playground.models import Message, Role
 from playground.openai.endpoint import read_body
 from playground.openai.errors import ApiError
@@ -19,15 +17,10 @@ from training.traces import trace_checkpoint
 
 async def make_trace(request: HttpRequest, caller: Caller) -> JsonResponse:
     body = read_body(request, TraceBody)
-    left = threading.Event()
-    try:
-        return JsonResponse(await in_database(traced, body, caller.user, left))
-    except asyncio.CancelledError:
-        left.set()  # the client has gone: its trace ends too
-        raise
+    return JsonResponse(await while_wanted(traced, body, caller.user))
 
 
-def traced(body: TraceBody, user: User, left: threading.Event) -> dict[str, Any]:
+def traced(body: TraceBody, user: User) -> dict[str, Any]:
     subject: dict[str, Any] = {"text": body.text, "token_ids": body.token_ids}
     message = own_message(body, user) if body.message else None
     if message is not None:
@@ -38,7 +31,7 @@ def traced(body: TraceBody, user: User, left: threading.Event) -> dict[str, Any]
         checkpoint = message.checkpoint
     else:
         raise ApiError(400, "No model wrote this message: name the model to trace it to.", param="model")
-    return trace_checkpoint(checkpoint, **subject, **body.options(), cancelled=left.is_set)
+    return trace_checkpoint(checkpoint, **subject, **body.options())
 
 
 def own_message(body: TraceBody, user: User) -> Message:

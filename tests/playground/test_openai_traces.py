@@ -1,13 +1,18 @@
 """/v1/traces finds where text, ids and the caller's own answers come from, in the data of a trained flow."""
 
+import asyncio
+import logging
+import threading
 from typing import Any
 
 import httpx
 import pytest
 
 from accounts.models import User
-from playground.database import in_database
+from playground.database import in_database, while_wanted
 from playground.models import Message, Role, Thread
+from tests.playground.conftest import until
+from tracing.core.cancelling import watched
 from tracing.services import open_store
 from training.lineage import lineage_stores
 from training.models import Checkpoint, Flow
@@ -96,6 +101,24 @@ BAD: list[Json] = [
     {"text": None, "token_ids": [10**6]},
     {"text": None, "token_ids": [2**70]},
     {"text": None, "token_ids": ["1"]},
+    {"text": None, "token_ids": [1.0]},
+    {"text": None, "token_ids": [1, None]},
+    {"text": None, "token_ids": [True]},
+    {"text": None, "token_ids": [[1]]},
+    # The ids that separate documents, in stores of 2 and 4 bytes a token.
+    {"text": None, "token_ids": [2**16 - 1]},
+    {"text": None, "token_ids": [2**32 - 1]},
+    {"text": "word " * 250_000},
+    {"text": "\ud800"},
+    {"text": "half \udfff a pair"},
+    {"min_tokens": 1.5},
+    {"min_tokens": -1},
+    {"density": -0.1},
+    {"density": "0.5"},
+    {"max_documents": 1.5},
+    {"stages": ["no-such-stage"]},
+    {"stages": [""]},
+    {"stages": ["\0"]},
     {"text": None, "token_ids": [1] * 70_000},
     {"text": None, "message": "17"},
     {"text": 5},
@@ -117,3 +140,60 @@ async def test_what_cannot_be_traced_is_refused(api: httpx.AsyncClient, instruct
         response = await api.post("/traces", json={"model": instruct.name, "text": "hello", **change})
         assert response.status_code == 400, (change, response.text)
         assert response.json()["error"]["type"] == "invalid_request_error"
+
+
+async def test_bodies_of_ten_megabytes_are_refused_before_they_are_read(
+    api: httpx.AsyncClient, instruct: Checkpoint
+) -> None:
+    name = instruct.name.encode()
+    for subject in (b'"text": "' + b"a" * 10_000_000 + b'"', b'"token_ids": [' + b"1," * 10_000_000 + b"1]"):
+        response = await api.post("/traces", content=b'{"model": "' + name + b'", ' + subject + b"}")
+        assert response.status_code == 413
+        assert response.json()["error"]["code"] == "request_too_large"
+
+
+async def test_numbers_that_json_does_not_have_are_refused(
+    api: httpx.AsyncClient, instruct: Checkpoint
+) -> None:
+    for number in ("NaN", "Infinity", "-Infinity", "1e999", "0x1", "1_0"):
+        body = f'{{"model": "{instruct.name}", "text": "hello", "density": {number}}}'
+        assert (await api.post("/traces", content=body)).status_code == 400, number
+
+
+async def test_null_characters_are_text(api: httpx.AsyncClient, instruct: Checkpoint) -> None:
+    assert (await trace(api, model=instruct.name, text="os.path\0join"))["text"] == "os.path\0join"
+
+
+async def test_the_trace_of_a_client_that_leaves_ends_early(
+    api: httpx.AsyncClient, instruct: Checkpoint, token_ids: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    longest = (token_ids * (65_536 // len(token_ids) + 1))[:65_536]
+    body = {"model": instruct.name, "token_ids": longest, "density": 1.0, "min_tokens": 1}
+    with caplog.at_level(logging.INFO, logger="playground.database"):
+        with pytest.raises(httpx.ReadTimeout):
+            await api.post("/traces", json=body, timeout=0.15)
+        await until(lambda: "traced ended early: its client has gone." in caplog.text)
+    assert (await trace(api, model=instruct.name, token_ids=token_ids))["spans"]
+
+
+async def test_the_page_of_a_reader_who_leaves_stops_its_trace(transactional_db: None) -> None:
+    """Whatever a page asks for in `while_wanted`: here what never ends by itself."""
+
+    def endless() -> None:
+        for _ in watched(iter(int, 1)):
+            ended.clear()
+
+    def traced() -> None:
+        begun.set()
+        try:
+            endless()
+        finally:
+            ended.set()
+
+    begun, ended = threading.Event(), threading.Event()
+    page = asyncio.create_task(while_wanted(traced))
+    await until(begun.is_set)
+    page.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await page
+    await until(ended.is_set)

@@ -1,6 +1,7 @@
 """`manage.py trace`, typed as people type it, on a really trained flow."""
 
 import json
+import os
 import shutil
 from io import StringIO
 from pathlib import Path
@@ -119,3 +120,46 @@ def test_a_damaged_store_is_an_error_and_no_answer(trained_home: str, tmp_path: 
         run_trace("--index", copied, "--text", "os.path.join")
     with pytest.raises(StoreDamaged):
         TokenStore.open(copied)
+
+
+BAD_ARGUMENTS = [
+    (["--text", ""], "0 tokens"),
+    (["--text", "half \udcff a pair"], "surrogate"),
+    (["--text", "a", "--min-tokens", "0"], "min_tokens"),
+    (["--text", "a", "--min-tokens", "-1"], "min_tokens"),
+    (["--text", "a", "--density", "nan"], "density"),
+    (["--text", "a", "--density", "inf"], "density"),
+    (["--text", "a", "--max-documents", "101"], "max_documents"),
+    (["--text", "a", "--seed", "-1"], "seed"),
+    (["--text", "a", "--stages", "no-such"], "stages"),
+    (["--file", "no-such-file"], "no-such-file"),
+    (["--ids", "."], "directory"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_ARGUMENTS)
+def test_what_cannot_be_traced_is_one_clear_line(
+    instruct: Checkpoint, arguments: list[str], message: str
+) -> None:
+    with pytest.raises(CommandError, match=message) as error:
+        run_trace("--model", instruct.name, *arguments)
+    assert error.value.returncode == 1
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("content", ["[" + "1," * 10_000_000 + "1]", "[" * 100_000, "a" * 10_000_000])
+def test_files_longer_than_anything_to_be_traced_are_refused(
+    instruct: Checkpoint, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "file").write_text(content)
+    for option in ("--ids", "--file") if content[0] == "a" else ("--ids",):
+        with pytest.raises(CommandError, match=r"more than|no JSON"):
+            run_trace("--model", instruct.name, option, tmp_path / "file")
+
+
+def test_a_store_at_an_odd_path_is_one_clear_line(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"line\nbreak \xff")
+    path.mkdir()
+    with pytest.raises(CommandError, match="No token store at") as error:
+        run_trace("--index", path, "--text", "a")
+    assert len(str(error.value).splitlines()) == 1

@@ -25,8 +25,12 @@ _asked: ContextVar[Cancel | None] = ContextVar("cancelled", default=None)
 @contextmanager
 def cancellable(cancelled: Cancel | None) -> Iterator[None]:
     """What is done inside, in this thread and those that take its context along, ends with Cancelled soon
-    after `cancelled` says so."""
-    token = _asked.set(cancelled)
+    after `cancelled` says so, or whoever else may stop it."""
+    outer = _asked.get()
+    if outer is not None and cancelled is not None:
+        token = _asked.set(lambda: outer() or cancelled())
+    else:
+        token = _asked.set(cancelled or outer)
     try:
         yield
     finally:

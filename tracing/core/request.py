@@ -17,6 +17,9 @@ from tracing.core.text.tokenizer import TextTokenizer
 TOKENS_MAX = 65_536
 """The longest context of the models that we serve."""
 
+CHARACTERS_MAX = 16 * TOKENS_MAX
+"""Longer texts are not even tokenised: prose has four characters a token, hardly any text has ten."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TraceRequest(SpanOptions):
@@ -40,6 +43,8 @@ class TraceRequest(SpanOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if len(self.token_ids) > TOKENS_MAX:
+            raise InputError(f"The text has {len(self.token_ids)} tokens: give 1 to {TOKENS_MAX}.")
         ids = as_token_ids(self.token_ids)
         if not 0 < ids.size <= TOKENS_MAX:
             raise InputError(f"The text has {ids.size} tokens: give 1 to {TOKENS_MAX}.")
@@ -49,14 +54,21 @@ class TraceRequest(SpanOptions):
             raise InputError(f"seed is {self.seed!r}: give a whole number from 0.")
         if (self.text is None) != (self.offsets is None):
             raise InputError("text and offsets go together: give both, or neither.")
+        _check_length("The prompt", self.prompt_text)
         if self.text is not None and self.offsets is not None:
             _check_offsets(self.text, self.offsets, ids.size)
 
     @classmethod
     def of_text(cls, text: str, tokenizer: TextTokenizer, **options: Any) -> Self:
         """A request for a text that no model sampled: its ids are the tokenizer's."""
+        _check_length("The text", text)
         ids, offsets = tokenizer.encode(text)
         return cls(token_ids=ids, text=text, offsets=offsets, **options)
+
+
+def _check_length(name: str, text: str) -> None:
+    if len(text) > CHARACTERS_MAX:
+        raise InputError(f"{name} has {len(text)} characters: give at most {CHARACTERS_MAX}.")
 
 
 def _check_offsets(text: str, offsets: Offsets, tokens: int) -> None:

@@ -5,6 +5,7 @@ import statistics
 import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from rich.console import Console
 
 from tracing.core.engines.choice import ENGINES, HEADWATER, searched_by
 from tracing.core.errors import InputError, TracingError
+from tracing.core.request import CHARACTERS_MAX, TOKENS_MAX
 from tracing.core.stores.store import TokenStore
 from tracing.core.text.numbering import find_tokenizer
 from tracing.core.text.tokenizer import TextTokenizer
@@ -24,6 +26,7 @@ from training.trace_terminal import print_trace
 from training.traces import FILTERS, make_request, trace_checkpoint
 
 REPEAT_MAX = 10_000
+FILE_BYTES_MAX = 4 * CHARACTERS_MAX  # in UTF-8; a JSON list of as many ids as can be traced is far shorter
 Run = Callable[[], dict[str, Any]]
 
 
@@ -69,7 +72,7 @@ class Command(BaseCommand):
             run = prepare(options)
             trace = repeated(run, options["repeat"])
         except (TracingError, TrainingError, OSError) as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(" ".join(str(error).split())) from error  # a path may hold line breaks
         if options["json"]:
             self.stdout.write(json.dumps(trace))
         else:
@@ -143,7 +146,7 @@ def read_ids(path: Path | None) -> list[int] | None:
         return None
     try:
         ids = json.loads(read_bytes(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is no JSON ({error}): write a list of token ids, as [12, 7].") from error
     if not isinstance(ids, list) or any(type(token) is not int for token in ids):
         raise InputError(f"{path} holds no list of whole numbers: write token ids, as [12, 7].")
@@ -151,4 +154,11 @@ def read_ids(path: Path | None) -> list[int] | None:
 
 
 def read_bytes(path: Path) -> bytes:
-    return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    """The content of a file; InputError for one that is longer than any text or ids to be traced."""
+    with nullcontext(sys.stdin.buffer) if str(path) == "-" else path.open("rb") as file:
+        content = file.read(FILE_BYTES_MAX + 1)
+    if len(content) > FILE_BYTES_MAX:
+        raise InputError(
+            f"{path} has more than {FILE_BYTES_MAX} bytes: give at most {TOKENS_MAX} tokens of text or ids."
+        )
+    return content
