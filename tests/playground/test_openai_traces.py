@@ -1,6 +1,7 @@
 """/v1/traces finds where text, ids and the caller's own answers come from, in the data of a trained flow."""
 
 import asyncio
+import json
 import logging
 import threading
 from typing import Any
@@ -137,7 +138,8 @@ BAD: list[Json] = [
 
 async def test_what_cannot_be_traced_is_refused(api: httpx.AsyncClient, instruct: Checkpoint) -> None:
     for change in BAD:
-        response = await api.post("/traces", json={"model": instruct.name, "text": "hello", **change})
+        body = json.dumps({"model": instruct.name, "text": "hello", **change})
+        response = await api.post("/traces", content=body)
         assert response.status_code == 400, (change, response.text)
         assert response.json()["error"]["type"] == "invalid_request_error"
 
