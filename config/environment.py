@@ -74,6 +74,24 @@ REDIS_URL = Setting(
     "Redis or Valkey for the broker, the cache and the streams; empty for the embedded one.",
     secret=True,
 )
+ELASTICSEARCH_URL = Setting(
+    "ELASTICSEARCH_URL",
+    "",
+    "Elasticsearch 8 or 9 for corpus search: https://name:password@host:port; empty for the index in "
+    "HEADWATER_HOME.",
+    secret=True,
+)
+ELASTICSEARCH_API_KEY = Setting(
+    "ELASTICSEARCH_API_KEY", "", "API key for Elasticsearch, instead of a name and password.", secret=True
+)
+ELASTICSEARCH_CA_FILE = Setting(
+    "ELASTICSEARCH_CA_FILE", "", "Certificate of the authority that signed Elasticsearch's own."
+)
+ELASTICSEARCH_INDEX = Setting(
+    "ELASTICSEARCH_INDEX",
+    "headwater",
+    "What the names of the indexes in Elasticsearch begin with; lower case, another one for each Headwater.",
+)
 ANONYMOUS_CHAT = Setting(
     "HEADWATER_ANONYMOUS", "0", "Let people chat without signing in. The demo turns it on."
 )

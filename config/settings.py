@@ -69,6 +69,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 EMBEDDED_REDIS_SOCKET = embedded_redis_socket()
 REDIS_URL = environment.REDIS_URL.text() or f"unix://{EMBEDDED_REDIS_SOCKET}"
+ELASTICSEARCH_URL = environment.ELASTICSEARCH_URL.text()
+ELASTICSEARCH_API_KEY = environment.ELASTICSEARCH_API_KEY.text()
+ELASTICSEARCH_CA_FILE = environment.ELASTICSEARCH_CA_FILE.text()
+ELASTICSEARCH_INDEX = environment.ELASTICSEARCH_INDEX.text()
 ANONYMOUS_CHAT = environment.ANONYMOUS_CHAT.flag()
 ENGINE_SLOTS = environment.ENGINE_SLOTS.integer(1, 64)
 ENGINE_PYTHON = Path(environment.ENGINE_PYTHON.text())
@@ -192,6 +196,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 30 * 24 * 3600}
 CELERY_BEAT_SCHEDULE = {
     "recover-jobs": {"task": "training.tasks.recover_jobs", "schedule": 15.0},
+    "load-search": {"task": "tracing.search.tasks.load_search", "schedule": 60.0},
     "pack-lineages": {"task": "training.tasks.pack_lineages", "schedule": 600.0},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "run" / "celerybeat-schedule")
@@ -204,5 +209,9 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},
+    "loggers": {
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+        "elastic_transport": {"level": "ERROR"},
+    },
 }

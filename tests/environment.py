@@ -10,3 +10,4 @@ os.environ["HEADWATER_ANONYMOUS"] = "1"
 os.environ["HEADWATER_THREADS"] = "2"
 os.environ.pop("REDIS_URL", None)
 os.environ.pop("DATABASE_URL", None)
+os.environ.pop("ELASTICSEARCH_URL", None)

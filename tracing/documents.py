@@ -11,7 +11,7 @@ from tracing.core.documents.view import DocumentView, read_document
 from tracing.core.errors import StoreMissing, TracingError
 from tracing.core.text.tokenizer import TextTokenizer
 from tracing.models import Store
-from tracing.services import open_store, open_tokenizer
+from tracing.opening import open_store, open_tokenizer
 from tracing.withholding.lookup import DocumentWithheld, reasons_for
 
 ROWS = 50

@@ -7,6 +7,7 @@ from django.db import transaction
 from tracing.core.stores.manifest import read_manifest
 from tracing.models import Store
 from tracing.opening import open_searched, open_store, open_tokenizer
+from tracing.search.tasks import load_soon
 from tracing.withholding.builds import carry_over
 
 __all__ = ["open_searched", "open_store", "open_tokenizer", "register_store"]
@@ -23,4 +24,5 @@ def register_store(path: Path) -> Store:
     with transaction.atomic():
         store, _ = Store.objects.update_or_create(name=path.name, defaults={**fields, **sizes})
         carry_over(store)
+        transaction.on_commit(load_soon)
     return store

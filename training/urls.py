@@ -2,9 +2,11 @@
 
 from django.urls import path
 
-from training import views
+from training import search_views, views
 
 urlpatterns = [
     path("flow/", views.flow, name="flow"),
     path("flow/banner/", views.banner, name="flow-banner"),
+    path("search/", search_views.search, name="search"),
+    path("api/search/", search_views.SearchView.as_view(), name="api-search"),
 ]

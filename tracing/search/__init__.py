@@ -1,0 +1,1 @@
+"""Corpus search: what pages, programs, commands and workers call. docs/search.md explains it."""
