@@ -1,5 +1,6 @@
 """Search results for templates and programs: chips to choose from, marked text, links to documents."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,9 +67,14 @@ def chip_groups(found: SearchResults) -> Iterator[ChipGroup]:
 
 def rows(found: SearchResults) -> list[Row]:
     return [
-        Row(result, marked_parts(result.text, result.matches), document_address(result))
+        Row(result, without_gaps(marked_parts(result.text, result.matches)), document_address(result))
         for result in found.results
     ]
+
+
+def without_gaps(parts: Sequence[Part]) -> list[Part]:
+    """The parts without empty lines, which would push other results down."""
+    return [(is_match, re.sub(r"\s*\n\s*", "\n", text)) for is_match, text in parts]
 
 
 def document_address(result: SearchResult) -> str:

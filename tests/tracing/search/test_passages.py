@@ -56,6 +56,18 @@ def test_text_without_spaces_is_cut_between_characters() -> None:
         assert "".join(p.words for p in made).replace(" ", "") == "日本語" * 900
 
 
+def test_special_tokens_and_tags_are_no_words_of_a_document() -> None:
+    text = "<|im_start|>user fish?<|im_end|><think>pond</think>"
+    with stores_of([ids(text)]) as [store]:
+        [passage] = passages_of(store, 0, text_tokenizer())
+        assert "im_start" not in passage.words
+        assert passage.words.endswith("pond")
+        excerpt = cut_excerpt(store, first_hit(store, 0), text_tokenizer(), query("pond"))
+        assert "<" not in excerpt.text
+        marked = store.token_ids(0)[excerpt.start : excerpt.stop]
+        assert text_tokenizer().decode(marked)[0].strip() == "pond"
+
+
 def test_fields_come_from_the_document_and_else_from_its_store() -> None:
     with stores_of([ids("a")], stage="midtrain", licence="MIT") as [store]:
         [passage] = passages_of(store, 0, text_tokenizer())

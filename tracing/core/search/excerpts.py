@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tracing.core.search.index import Hit
+from tracing.core.search.passages import readable_pieces
 from tracing.core.search.query import Phrase, Query
 from tracing.core.search.words import located_words
 from tracing.core.stores.store import TokenStore
@@ -36,7 +37,7 @@ class Excerpt:
 def cut_excerpt(store: TokenStore, hit: Hit, tokenizer: TextTokenizer, query: Query) -> Excerpt:
     """The part of a hit's passage where most of the query's phrases stand. Raises StoreError."""
     tokens = store.token_ids(hit.document)[hit.start : hit.stop]
-    text, offsets = decode_tokens(tokenizer.stored_pieces(tokens))
+    text, offsets = decode_tokens(readable_pieces(tokens, tokenizer))
     marks = marks_of(text, query.phrases)
     first, last = _window(text, marks)
     shown = [(a, b) for a, b, _ in marks if first <= a and b <= last]

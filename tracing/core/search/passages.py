@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tracing.core.search.dates import date_number
@@ -66,9 +67,17 @@ def passages_of(store: TokenStore, document: int, tokenizer: TextTokenizer) -> I
     tokens = store.token_ids(document)
     fields = described(store.manifest, store.metadata(document))
     for number, (start, stop) in enumerate(cut(tokens, tokenizer)):
-        text = b"".join(tokenizer.stored_pieces(tokens[start:stop])).decode("utf-8", "replace")
+        text = b"".join(readable_pieces(tokens[start:stop], tokenizer)).decode("utf-8", "replace")
         words = " ".join(words_of(text))
         yield Passage(store.manifest.digest, document, number, start, stop, words, **fields)
+
+
+def readable_pieces(tokens: NDArray[Any], tokenizer: TextTokenizer) -> list[bytes]:
+    """The bytes of each token, a line break in place of special tokens and tags: nobody wrote those."""
+    pieces = tokenizer.stored_pieces(tokens)
+    for place in np.flatnonzero(np.isin(tokens, list(tokenizer.markup_ids))).tolist():
+        pieces[place] = b"\n"
+    return pieces
 
 
 def cut(tokens: NDArray[Any], tokenizer: TextTokenizer) -> Iterator[tuple[int, int]]:
