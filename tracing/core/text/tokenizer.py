@@ -1,7 +1,8 @@
 """A model's tokenizer, as tracing needs it: ids with character offsets, both ways."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,11 +12,13 @@ from tokenizers import Tokenizer
 from tracing.core.errors import InputError, StoreDamaged, StoreMismatch, StoreMissing
 from tracing.core.stores.manifest import sha256
 from tracing.core.text.decoding import Offsets, decode_tokens
+from tracing.core.text.token_bytes import token_bytes
 from tracing.core.text.token_ids import as_token_ids
 
 
 class TextTokenizer:
-    """A byte-level BPE tokenizer (those of Olmo, GPT-2, Llama 3, Qwen) read from `tokenizer.json`.
+    """A Hugging Face tokenizer read from `tokenizer.json`: byte-level BPE (Olmo, GPT-2, Llama 3, Qwen),
+    SentencePiece (Llama 2, Mistral, Gemma, T5) or WordPiece (BERT).
 
     `digest` names it in stores and checkpoints: "sha256:<hex>" of the file. `vocab_size` is one more
     than the largest id, added tokens included. `special_ids` are the ids of special tokens,
@@ -31,11 +34,7 @@ class TextTokenizer:
             decoder = json.loads(content)["decoder"]
         except Exception as error:  # the library raises bare Exception for a file it cannot read
             raise StoreDamaged(f"{origin} is no tokenizer ({error}): restore it.") from error
-        if "ByteLevel" not in _decoder_types(decoder):
-            raise StoreMismatch(
-                f"{origin} does not decode bytes: tracing reads byte-level BPE tokenizers only."
-            )
-        self._pieces = _token_bytes(self._tokenizer)
+        self._pieces = token_bytes(self._tokenizer, decoder, origin)
         self.vocab_size = len(self._pieces)
         added = self._tokenizer.get_added_tokens_decoder()
         self.special_ids = frozenset(i for i, token in added.items() if token.special)
@@ -53,11 +52,16 @@ class TextTokenizer:
     def encode(self, text: str) -> tuple[list[int], Offsets]:
         """Ids of `text`, no special tokens added, and the (start, end) characters that each one holds.
 
-        A special token's own text ("<|im_end|>") becomes that token.
+        A special token's own text ("<|im_end|>") becomes that token. Where the ids do not hold the very
+        text, because the tokenizer changes letters or spaces first, the offsets are the tokenizer's own.
         """
         encoding = self._tokenizer.encode(_valid(text), add_special_tokens=False)
         decoded, offsets = self.decode(encoding.ids)
-        return encoding.ids, offsets if decoded == text else list(encoding.offsets)
+        if decoded == text:
+            return encoding.ids, offsets
+        if decoded.startswith(" ") and decoded[1:] == text:
+            return encoding.ids, [(max(0, start - 1), max(0, end - 1)) for start, end in offsets]
+        return encoding.ids, _in_order(encoding.offsets)
 
     def decode(self, token_ids: Sequence[int] | NDArray[Any]) -> tuple[str, Offsets]:
         """Text of `token_ids`, special tokens included, and the characters of each, as `decode_tokens`.
@@ -85,6 +89,12 @@ class TextTokenizer:
             ) from None
 
 
+def _in_order(offsets: Offsets) -> Offsets:
+    """The offsets, none of which starts or ends before the one before it."""
+    starts = accumulate((start for start, _ in offsets), max)
+    return list(zip(starts, accumulate((end for _, end in offsets), max), strict=True))
+
+
 def _valid(text: str) -> str:
     try:
         text.encode()
@@ -96,30 +106,3 @@ def _valid(text: str) -> str:
 def _is_tag(token: str) -> bool:
     """Not every added token is one: GPT-NeoX's vocabulary adds runs of spaces."""
     return token.startswith("<") and token.endswith(">")
-
-
-def _decoder_types(decoder: Any) -> set[str]:
-    """Names of the decoder and of those in its sequence."""
-    steps: Iterable[Any] = [decoder, *(decoder or {}).get("decoders", [])]
-    return {step["type"] for step in steps if step}
-
-
-def _token_bytes(tokenizer: Tokenizer) -> list[bytes]:
-    """The bytes of every id up to the largest; ids without a token have none."""
-    table = {character: byte for byte, character in _byte_alphabet().items()}
-    pieces = [b""] * (max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1)
-    added = tokenizer.get_added_tokens_decoder()
-    for token, number in tokenizer.get_vocab(with_added_tokens=True).items():
-        if number in added or not all(c in table for c in token):
-            pieces[number] = token.encode()
-        else:
-            pieces[number] = bytes(table[c] for c in token)
-    return pieces
-
-
-def _byte_alphabet() -> dict[int, str]:
-    """GPT-2's printable stand-in for each byte (bytes_to_unicode in openai/gpt-2, encoder.py)."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(0x100) if byte not in printable]
-    alphabet = {byte: chr(byte) for byte in printable}
-    return alphabet | {byte: chr(0x100 + n) for n, byte in enumerate(others)}
