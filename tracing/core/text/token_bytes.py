@@ -26,7 +26,8 @@ def token_bytes(tokenizer: Tokenizer, decoder: Mapping[str, Any] | None, origin:
     """The bytes of every id up to the largest; ids without a token have none.
 
     Joined, they are the text that the tokenizer's decoder gives, but for a space at its start or end that
-    the decoder takes away: the tokens of a passage do not know that they are the first or last. Raises StoreMismatch for a decoder whose text is not made token by token.
+    the decoder takes away: the tokens of a passage do not know that they are the first or last. Raises
+    StoreMismatch for a decoder whose text is not made token by token.
     """
     write = _writer(decoder)
     if write is None:
