@@ -193,7 +193,7 @@ def test_warming_up_compiles_what_a_trace_uses() -> None:
     warm_up()
     from tracing.core.matching import kernels
 
-    names = ("longest_matches", "find_ranges", "locate", "score_windows")
+    names = ("extend_reaches", "find_ranges", "locate", "score_windows")
     before = [len(getattr(kernels, name).signatures) for name in names]
     with stores_of([encode(SENTENCE)]) as stores:
         assert Tracer(stores, TOKENIZER).trace(TraceRequest(token_ids=encode(SENTENCE))).documents

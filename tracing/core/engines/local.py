@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,11 @@ from tracing.core.engines.engine import Cancel, Excerpt, Longs, Place, Ranges, T
 from tracing.core.errors import StoreDamaged
 from tracing.core.matching import kernels
 from tracing.core.matching.query import Query
+from tracing.core.matching.words import DAMAGED, Table
 from tracing.core.stores.shard import Shard
 from tracing.core.stores.store import TokenStore
 
 SATURATION, LENGTH_SHARE = 1.5, 0.75  # k1 and b as in rank_bm25's BM25Okapi and infinigram-api
-
-Bytes = NDArray[np.uint8]
 
 
 class LocalEngine:
@@ -28,6 +28,7 @@ class LocalEngine:
     def __init__(self, stores: Sequence[TokenStore]) -> None:
         self._rows = [(store, number) for store in stores for number in range(len(store.shards))]
         self.shards = [store.shards[number] for store, number in self._rows]
+        self._tables = [table_of(shard) for shard in self.shards]
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -40,35 +41,28 @@ class LocalEngine:
                 shard.check_touched(before)
 
     def longest_matches(self, query: Query, cancelled: Cancel | None) -> Longs:
-        lengths, firsts = np.zeros(query.size, dtype=np.int64), self.first_ranges(query)
+        places = np.arange(query.size)
+        reaches, searches = places.copy(), self._searches(query)
         for begin, end in paced(query.size):
-            for row, shard in enumerate(self.shards):
-                bounds = (firsts.lows[row], firsts.highs[row])
-                _check(shard, kernels.longest_matches(*_search(shard, query), *bounds, begin, end, lengths))
-        return lengths
-
-    def first_ranges(self, query: Query, places: Longs | None = None) -> Ranges:
-        """Ranges of the single tokens at these places of the query, by default at all of them."""
-        lows, highs = [], []
-        for shard in self.shards:
-            keys = query.keys(shard.kind) if places is None else query.keys(shard.kind)[places]
-            low, high = shard.first_ranges(keys)
-            lows.append(low)
-            highs.append(high)
-        return Ranges(np.stack(lows), np.stack(highs))
+            for shard, search in searches:
+                _check(shard, kernels.extend_reaches(*search, begin, end, reaches))
+        reaches -= places
+        return reaches
 
     def find(
         self, query: Query, starts: Longs, stops: Longs, within: Ranges | None = None, known: int = 1
     ) -> Ranges:
-        first = self.first_ranges(query, starts) if within is None else within
-        ranges = Ranges(first.lows.copy(), first.highs.copy())
-        shared = np.full(starts.size, known, dtype=np.int64)
+        if within is None:
+            lows, highs = np.zeros((2, len(self.shards), starts.size), dtype=np.int64)
+            known = 0
+        else:
+            lows, highs = within.lows.copy(), within.highs.copy()
+        searches = self._searches(query)
         for begin, end in paced(starts.size):
-            for row, shard in enumerate(self.shards):
-                bounds = (starts, stops, shared, ranges.lows[row], ranges.highs[row])
-                part = [array[begin:end] for array in bounds]
-                _check(shard, kernels.find_ranges(*_search(shard, query), *part))
-        return ranges
+            for row, (shard, search) in enumerate(searches):
+                part = [array[begin:end] for array in (starts, stops, lows[row], highs[row])]
+                _check(shard, kernels.find_ranges(*search, known, *part))
+        return Ranges(lows, highs)
 
     def locate(self, rows: Longs, ranks: Longs) -> Longs:
         found = np.empty((ranks.size, 4), dtype=np.int64)
@@ -92,16 +86,19 @@ class LocalEngine:
         scored = zip(watched(places), scores.tolist(), strict=True)
         return [self._read(place, score) for place, score in scored]
 
+    def _searches(self, query: Query) -> list[tuple[Shard, tuple[Table, NDArray[np.uint8], Longs]]]:
+        """Each shard, and the arguments that the search kernels share."""
+        texts = {kind: (query.text(kind), query.gaps(kind)) for kind in query.kinds}
+        shards = zip(self.shards, self._tables, strict=True)
+        return [(shard, (table, *texts[shard.kind])) for shard, table in shards]
+
     def _locate(self, row: int, ranks: Longs) -> Longs:
         shard, (store, number) = self.shards[row], self._rows[row]
         found = np.empty((ranks.size, 4), dtype=np.int64)
         offsets = shard.offset.data.view("<u8")
-        states = (shard.table.state, shard.offset.state)
-        widths = (shard.kind.width_bytes, shard.pointer_bytes)
-        data = (shard.tokenized.data, shard.table.data, offsets)
         for begin, end in paced(ranks.size):
             part = (ranks[begin:end], found[begin:end])
-            _check(shard, kernels.locate(*data, *states, *widths, *part))
+            _check(shard, kernels.locate(self._tables[row], offsets, shard.offset.state, *part))
         found[:, 1] += store.first_document(number)
         return found
 
@@ -137,13 +134,15 @@ class _Scoring:
         return scores
 
 
-def _search(shard: Shard, query: Query) -> tuple[Bytes, Bytes, Bytes, Bytes, int, int, Longs]:
-    """The arguments that the search kernels share."""
-    data, table, kind = shard.tokenized, shard.table, shard.kind
-    widths = (kind.width_bytes, shard.pointer_bytes)
-    return (data.data, table.data, data.state, table.state, *widths, query.keys(kind))
+def table_of(shard: Shard) -> Table:
+    """The shard as the kernels see it, for as long as the shard is kept."""
+    files = (shard.tokenized, shard.table)
+    arrays: list[NDArray[Any]] = [*(file.data for file in files), *(file.state for file in files), shard.top]
+    widths = (shard.kind.width_bytes, shard.pointer_bytes)
+    addresses = (array.ctypes.data for array in arrays)
+    return Table._make([*addresses, shard.tokenized.size_bytes, *widths, shard.top.size])
 
 
 def _check(shard: Shard, status: int) -> None:
-    if status == kernels.DAMAGED:
+    if status == DAMAGED:
         raise StoreDamaged(f"{shard.table.path} points outside the tokens: restore or rebuild the store.")

@@ -1,220 +1,180 @@
 """Compiled search over one shard's mapped files. No Python objects, no GIL, every pointer checked.
 
-Shared arguments: `data` is tokenized.N and `table` table.N, as bytes; `width` bytes to a token,
-`pointer` bytes to a table entry; `keys` the query, each id as the number that its bytes spell when
-read big-endian, so that comparing keys compares bytes. `*_state` are the block states of
-`mapped_file`: a kernel marks each block that it reads, the caller has the marked ones checked.
-
 Kernels return OK or DAMAGED. A table entry outside the data, or inside a token, is DAMAGED. Damage
 that still points into the data may give any answer, never a read out of bounds: the caller's check
 of the marked blocks then refuses the answer.
+
+The text to be searched for comes as `text`, its bytes as the shard's token type holds them, and `gaps`,
+the places, in order, of the tokens that this type cannot hold: no match contains one.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from tracing.core.stores.layout import BLOCK_BYTES
-from tracing.core.stores.mapped_file import SOUND, TOUCHED
+from tracing.core.matching.search import (
+    longest,
+    lower_bound,
+    lower_bound_within,
+    range_end,
+    shared_by_all,
+)
+from tracing.core.matching.words import (
+    BLOCK_SHIFT,
+    DAMAGED,
+    WORD_BYTES,
+    Bytes,
+    Int,
+    Longs,
+    Table,
+    compiled,
+    entry,
+    load_word,
+    touch,
+    word_at,
+)
 
-Bytes = NDArray[np.uint8]
-Longs = NDArray[np.int64]
-Int = int | np.int64
-
-OK, DAMAGED = 0, -1
-BLOCK_SHIFT = BLOCK_BYTES.bit_length() - 1
-
-Kernel = TypeVar("Kernel", bound=Callable[..., Any])
-
-
-def compiled(function: Kernel) -> Kernel:
-    """Compile on first call, or load what an earlier process compiled."""
-    return cast("Kernel", njit(nogil=True, cache=True, error_model="numpy")(function))
-
-
-def inlined(function: Kernel) -> Kernel:
-    """A part of the kernels that call it."""
-    return cast("Kernel", njit(nogil=True, error_model="numpy", inline="always")(function))
-
-
-@inlined
-def _touch(state: Bytes, position: Int) -> None:
-    block = position >> BLOCK_SHIFT
-    if state[block] != SOUND:
-        state[block] = TOUCHED
+OK = 0
+NEAR = 2  # tokens before the end of a match where the next one is looked for first
 
 
-@inlined
-def _key(data: Bytes, position: Int, width: Int) -> Int:
-    """The token at a byte position, as a big-endian number."""
-    key = np.int64(data[position])
-    for byte in range(1, width):
-        key = (key << 8) | np.int64(data[position + byte])
-    return key
+class Sought(NamedTuple):
+    """A text as kernels see it: where its bytes and its gaps lie in memory, and how many there are."""
 
-
-@inlined
-def _entry(table: Bytes, table_state: Bytes, rank: Int, pointer: Int) -> Int:
-    """The table's entry at `rank`: a byte position in the data, not yet checked."""
-    start = rank * pointer
-    position = np.int64(0)
-    for byte in range(pointer):
-        position |= np.int64(table[start + byte]) << (8 * byte)
-    _touch(table_state, start)
-    _touch(table_state, start + pointer - 1)
-    return position
-
-
-@inlined
-def _common(
-    data: Bytes, data_state: Bytes, width: Int, position: Int, keys: Longs, start: Int, stop: Int, known: Int
-) -> int:
-    """How many tokens of keys[start:stop] the suffix at `position` begins with, `known` of them given."""
-    query, at = start + known, position + known * width
-    while query < stop and at < data.size and _key(data, at, width) == keys[query]:
-        query += 1
-        at += width
-    _touch(data_state, position)
-    _touch(data_state, min(at, data.size - 1))
-    return int(query - start)
+    text: Int
+    tokens: Int
+    gaps: Int
+    gap_count: Int
 
 
 @compiled
-def longest_matches(
-    data: Bytes,
-    table: Bytes,
-    data_state: Bytes,
-    table_state: Bytes,
-    width: int,
-    pointer: int,
-    keys: Longs,
-    lows: Longs,
-    highs: Longs,
-    begin: int,
-    end: int,
-    lengths: Longs,
-) -> int:
-    """Raise lengths[i], for begin <= i < end, to the longest prefix of keys[i:] that occurs in the shard.
+def extend_reaches(shard: Table, text: Bytes, gaps: Longs, begin: int, end: int, reaches: Longs) -> int:
+    """Raise reaches[i], for begin <= i < end, to the end of the longest match that begins at token i.
 
-    lows[i]..highs[i] are the ranks of the suffixes that begin with keys[i]. One binary search a
-    position, comparing from the prefix that both bounds are known to share (Manber and Myers, 1993,
-    section 3).
+    reaches[i] is at least i, and never falls with i, nor does what is found here. So between two places
+    whose matches end alike all matches do, and are not looked for; the same where the match at the
+    second place reaches no further than what other shards have given already.
     """
-    entries, total = data.size // width, keys.size
-    for i in range(begin, end):
-        low, high, low_common, high_common = lows[i], highs[i], 1, 1
-        if low >= high:
-            continue
-        if low < 0 or high > entries:
-            return DAMAGED
-        while low < high:
-            middle = (low + high) >> 1
-            position = _entry(table, table_state, middle, pointer)
-            if position >= data.size or position % width:
-                return DAMAGED
-            known = min(low_common, high_common)
-            common = _common(data, data_state, width, position, keys, i, total, known)
-            after, at = i + common, position + common * width
-            if after == total:
-                low_common = common
-                break
-            if at >= data.size or _key(data, at, width) < keys[after]:
-                low, low_common = middle + 1, common
-            else:
-                high, high_common = middle, common
-        lengths[i] = max(lengths[i], low_common, high_common)
-    return OK
+    places, ends = np.empty(end - begin + 1, dtype=np.int64), np.empty(end - begin + 1, dtype=np.int64)
+    place, waiting = begin, 0  # the matches at places[:waiting], all after `place`, are known, nearest last
+    sought = Sought(text.ctypes.data, text.size // shard.width, gaps.ctypes.data, gaps.size)
+    reach = _match_end(shard, sought, begin)
+    while reach >= 0:
+        reaches[place] = max(reaches[place], reach)
+        if place == end - 1:
+            return OK
+        bound = max(reach, reaches[place + 1])
+        if waiting == 0:
+            places[0] = min(max(place + 1, bound - NEAR), end - 1)
+            ends[0], waiting = _match_end(shard, sought, places[0]), 1
+        after = places[waiting - 1]
+        while after > place + 1 and ends[waiting - 1] > bound:
+            after = _between(place, after, bound)
+            places[waiting], ends[waiting] = after, _match_end(shard, sought, after)
+            waiting += 1
+        for skipped in range(place + 1, after):
+            reaches[skipped] = max(reaches[skipped], reach)
+        waiting -= 1
+        place, reach = after, ends[waiting]
+    return DAMAGED
+
+
+@compiled
+def _between(place: Int, after: Int, bound: Int) -> Int:
+    """Where to look next between two places: in the middle, or nearer to the end of the match before."""
+    middle = (place + after) >> 1
+    if after < bound:
+        middle = max(middle, 2 * after - bound)
+    return middle
+
+
+@compiled
+def _match_end(shard: Table, sought: Sought, place: Int) -> Int:
+    """The token after the longest match that begins at token `place`."""
+    stop = _next_gap(sought, place)
+    if place == stop:
+        return place
+    found = longest(shard, sought.text, place * shard.width, stop * shard.width)
+    return DAMAGED if found < 0 else place + found // shard.width
+
+
+@compiled
+def _next_gap(sought: Sought, place: Int) -> Int:
+    """The first gap at or after `place`; the end of the text if there is none."""
+    low, high = np.int64(0), np.int64(sought.gap_count)
+    while low < high:
+        middle = (low + high) >> 1
+        if np.int64(load_word(sought.gaps + middle * WORD_BYTES)) < place:
+            low = middle + 1
+        else:
+            high = middle
+    return np.int64(load_word(sought.gaps + low * WORD_BYTES)) if low < sought.gap_count else sought.tokens
 
 
 @compiled
 def find_ranges(
-    data: Bytes,
-    table: Bytes,
-    data_state: Bytes,
-    table_state: Bytes,
-    width: int,
-    pointer: int,
-    keys: Longs,
-    starts: Longs,
-    stops: Longs,
-    known: Longs,
-    lows: Longs,
-    highs: Longs,
+    shard: Table, text: Bytes, gaps: Longs, known: int, starts: Longs, stops: Longs, lows: Longs, highs: Longs
 ) -> int:
-    """Narrow each range lows[n]..highs[n] of ranks to the suffixes that begin with keys[starts[n]:stops[n]].
+    """Narrow each range of ranks lows[n]..highs[n] to suffixes that begin with tokens starts[n]..stops[n].
 
-    Every suffix in the given range must begin with the first known[n] of those tokens. An empty
-    result has lows[n] == highs[n].
+    Every suffix in the given range must begin with the first `known` of those tokens; where none is
+    known the whole table is searched. An empty result has lows[n] == highs[n].
     """
-    entries = data.size // width
+    entries, width = shard.size // shard.width, shard.width
+    sought = Sought(text.ctypes.data, text.size // width, gaps.ctypes.data, gaps.size)
     for n in range(starts.size):
-        start, stop = starts[n], stops[n]
-        if lows[n] < 0 or highs[n] > entries:
+        start, stop, depth = starts[n] * width, stops[n] * width, known * width
+        low, high = (lows[n], highs[n]) if known else (0, entries)
+        if low < 0 or high > entries:
             return DAMAGED
-        low, high, low_common, high_common = lows[n], highs[n], known[n], known[n]
-        while low < high:  # the first suffix that is not before the query
-            middle = (low + high) >> 1
-            position = _entry(table, table_state, middle, pointer)
-            if position >= data.size or position % width:
-                return DAMAGED
-            shared = min(low_common, high_common)
-            common = _common(data, data_state, width, position, keys, start, stop, shared)
-            at = position + common * width
-            if start + common < stop and (at >= data.size or _key(data, at, width) < keys[start + common]):
-                low, low_common = middle + 1, common
+        if _next_gap(sought, starts[n]) < stops[n]:
+            high = low
+        while low < high and start + depth < stop:
+            word, valid = word_at(sought.text, stop, start + depth), min(WORD_BYTES, stop - start - depth)
+            if depth:
+                low = lower_bound_within(shard, low, high, depth, word, valid)
             else:
-                high, high_common = middle, common
-        lows[n], high, step = low, highs[n], 1
-        while low < high:  # the first one after it that does not begin with the query: doubling, then halving
-            middle = min(low + step, high) - 1 if step else (low + high) >> 1
-            position = _entry(table, table_state, middle, pointer)
-            if position >= data.size or position % width:
+                low = lower_bound(shard, word, valid)
+            if low < 0:
                 return DAMAGED
-            if start + _common(data, data_state, width, position, keys, start, stop, known[n]) == stop:
-                low, step = middle + 1, 2 * step
-            else:
-                high, step = middle, 0
-        highs[n] = low
+            high = range_end(shard, low, high, depth, word, valid)
+            depth += valid
+            if low < high and start + depth < stop:
+                depth = shared_by_all(shard, low, high, sought.text, start, stop, depth)
+            if high < 0 or depth < 0:
+                return DAMAGED
+        lows[n], highs[n] = low, high
     return OK
 
 
 @compiled
-def locate(
-    data: Bytes,
-    table: Bytes,
-    offsets: NDArray[np.uint64],
-    table_state: Bytes,
-    offset_state: Bytes,
-    width: int,
-    pointer: int,
-    ranks: Longs,
-    found: Longs,
-) -> int:
+def locate(shard: Table, offsets: NDArray[np.uint64], offset_state: Bytes, ranks: Longs, found: Longs) -> int:
     """found[n] = (position, document, start, stop) of the suffix at ranks[n]; all but document in bytes.
 
     `start` is the document's first token, after its separator. found has shape [ranks, 4].
     """
+    size, width, state = shard.size, shard.width, offset_state.ctypes.data
     for n in range(ranks.size):
-        if ranks[n] < 0 or ranks[n] >= data.size // width:
+        if ranks[n] < 0 or ranks[n] >= size // width:
             return DAMAGED
-        position = _entry(table, table_state, ranks[n], pointer)
+        position = entry(shard, ranks[n])
+        if position < 0:
+            return DAMAGED
         low, high = 0, offsets.size
         while high - low > 1:
             middle = (low + high) >> 1
-            _touch(offset_state, middle * 8)
+            touch(state, middle * 8)
             if np.int64(offsets[middle]) <= position:
                 low = middle
             else:
                 high = middle
-        _touch(offset_state, low * 8)
+        touch(state, low * 8)
         start = np.int64(offsets[low]) + width
-        stop = np.int64(offsets[high]) if high < offsets.size else data.size
-        if not width <= start <= position < stop <= data.size:
+        stop = np.int64(offsets[high]) if high < offsets.size else size
+        if not width <= start <= position < stop <= size:
             return DAMAGED
-        if position % width or start % width or stop % width:
+        if start % width or stop % width:
             return DAMAGED
         found[n, 0], found[n, 1], found[n, 2], found[n, 3] = position, low, start, stop
     return OK
@@ -238,6 +198,7 @@ def score_windows(
     slots[id] is the query term's number or -1; weights[term] its inverse document frequency times
     its count in the query. `saturation` is k1, `length_share` b.
     """
+    state = data_state.ctypes.data
     counts = np.zeros(weights.size, dtype=np.int64)
     for n in range(windows.shape[0]):
         counts[:] = 0
@@ -249,7 +210,7 @@ def score_windows(
             if token < slots.size and slots[token] >= 0:
                 counts[slots[token]] += 1
         for block in range(start >> BLOCK_SHIFT, ((stop - 1) >> BLOCK_SHIFT) + 1):
-            _touch(data_state, block << BLOCK_SHIFT)
+            touch(state, block << BLOCK_SHIFT)
         length = (stop - start) // width
         slack = saturation * (1.0 - length_share + length_share * length / mean_length)
         for term in range(weights.size):

@@ -10,7 +10,8 @@ from tracing.core.errors import InputError
 from tracing.core.stores.layout import TokenType
 from tracing.core.text.token_ids import as_token_ids
 
-NO_TOKEN = 1 << 40  # a key that no token has, for ids that a narrower store cannot hold
+Bytes = NDArray[np.uint8]
+Longs = NDArray[np.int64]
 
 
 class Query:
@@ -21,33 +22,40 @@ class Query:
 
     def __init__(self, kinds: Iterable[TokenType], token_ids: Sequence[int] | NDArray[Any] = ()) -> None:
         self.kinds = sorted(set(kinds), key=lambda kind: kind.width_bytes)
-        self._keys = {kind: np.empty(64, dtype=np.int64) for kind in self.kinds}
+        self._texts = {kind: np.empty(64, dtype=kind.numpy) for kind in self.kinds}
+        self._gaps: dict[TokenType, list[int]] = {kind: [] for kind in self.kinds}
         self._ids = np.empty(64, dtype=np.int64)
         self.size = 0
         self.extend(token_ids)
 
-    def extend(self, token_ids: Sequence[int] | NDArray[Any]) -> NDArray[np.int64]:
+    def extend(self, token_ids: Sequence[int] | NDArray[Any]) -> Longs:
         """Append checked ids, and return them as int64."""
         ids = as_token_ids(token_ids)
         self._check(ids)
-        self._ids = _grown(self._ids, self.size + ids.size)
-        self._ids[self.size : self.size + ids.size] = ids
+        self._ids = _with(self._ids, self.size, ids)
         for kind in self.kinds:
-            self._keys[kind] = _grown(self._keys[kind], self.size + ids.size)
-            self._keys[kind][self.size : self.size + ids.size] = _keys(ids, kind)
+            self._texts[kind] = _with(self._texts[kind], self.size, ids)
+            if kind is not self.kinds[-1]:
+                self._gaps[kind] += (np.flatnonzero(ids > kind.separator) + self.size).tolist()
         self.size += ids.size
         return ids
 
     @property
-    def token_ids(self) -> NDArray[np.int64]:
+    def token_ids(self) -> Longs:
         """All ids, shape [tokens]."""
         return self._ids[: self.size]
 
-    def keys(self, kind: TokenType) -> NDArray[np.int64]:
-        """Each id as the number that its bytes spell read big-endian; shape [tokens]."""
-        return self._keys[kind][: self.size]
+    def text(self, kind: TokenType) -> Bytes:
+        """The ids as a store of this type holds them, shape [bytes]; those at `gaps` are none of its ids."""
+        text: Bytes = self._texts[kind][: self.size].view(np.uint8)
+        text.flags.writeable = False
+        return text
 
-    def _check(self, ids: NDArray[np.int64]) -> None:
+    def gaps(self, kind: TokenType) -> Longs:
+        """Places of the ids that this type cannot hold, in order."""
+        return np.array(self._gaps[kind], dtype=np.int64)
+
+    def _check(self, ids: Longs) -> None:
         top = self.kinds[-1].separator
         if ids.size and (ids.min() < 0 or ids.max() > top):
             wrong = ids[(ids < 0) | (ids > top)][0]
@@ -57,15 +65,11 @@ class Query:
                 raise InputError(f"Token id {kind.separator} separates documents: it cannot be searched for.")
 
 
-def _keys(ids: NDArray[np.int64], kind: TokenType) -> NDArray[np.int64]:
-    keys = ids.astype(kind.numpy).view(kind.numpy.newbyteorder(">")).astype(np.int64)
-    return np.where(ids < kind.separator, keys, NO_TOKEN)
-
-
-def _grown(keys: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """`keys`, or a copy with room for `size`."""
-    if size <= keys.size:
-        return keys
-    larger = np.empty(max(size, 2 * keys.size), dtype=np.int64)
-    larger[: keys.size] = keys
-    return larger
+def _with(kept: NDArray[Any], size: int, ids: Longs) -> NDArray[Any]:
+    """The first `size` of `kept`, then `ids`: in place, or in a larger copy."""
+    if size + ids.size > kept.size:
+        larger = np.empty(max(size + ids.size, 2 * kept.size), dtype=kept.dtype)
+        larger[:size] = kept[:size]
+        kept = larger
+    kept[size : size + ids.size] = ids
+    return kept

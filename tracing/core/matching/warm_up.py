@@ -3,6 +3,7 @@
 import numpy as np
 
 from tracing.core.matching import kernels
+from tracing.core.matching.words import Bytes, Table
 from tracing.core.stores.mapped_file import SOUND
 
 
@@ -12,21 +13,23 @@ def warm_up() -> None:
     About ten seconds in all the first time on a machine, a tenth of one when a process before has
     left its compiled code beside the source (or in numba's cache directory).
     """
-    data, table = _read_only([255, 255, 1, 0]), _read_only([2, 0])
+    data, table, text = _read_only([255, 255, 1, 0]), _read_only([2, 0]), _read_only([1, 0])
     offsets = _read_only([0] * 8).view("<u8")
     data_state, table_state, offset_state = (np.full(1, SOUND, dtype=np.uint8) for _ in range(3))
-    zero, one = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
-    search = (data, table, data_state, table_state, 2, 1, np.array([256]))
-    kernels.longest_matches(*search, zero, one, 0, 1, zero.copy())
-    kernels.find_ranges(*search, zero, one, zero, zero.copy(), one + 1)
+    zero, one, none = (np.full(size, value, dtype=np.int64) for size, value in ((1, 0), (1, 1), (0, 0)))
+    top = np.zeros(2, dtype=np.uint64)
+    addresses = (array.ctypes.data for array in (data, table, data_state, table_state, top))
+    shard = Table._make([*addresses, data.size, 2, 1, top.size])
     found = np.zeros((1, 4), dtype=np.int64)
-    kernels.locate(data, table, offsets, table_state, offset_state, 2, 1, zero, found)
+    kernels.extend_reaches(shard, text, none, 0, 1, zero.copy())
+    kernels.find_ranges(shard, text, none, 0, zero, one, zero.copy(), zero.copy())
+    kernels.locate(shard, offsets, offset_state, zero, found)
     slots, weights = np.zeros(2, dtype=np.int32), np.ones(1)
     windows = np.array([[2, 4]])
     kernels.score_windows(data, data_state, 2, windows, slots, weights, 1.5, 0.75, 1.0, np.zeros(1))
 
 
-def _read_only(values: list[int]) -> kernels.Bytes:
+def _read_only(values: list[int]) -> Bytes:
     data = np.array(values, dtype=np.uint8)
     data.flags.writeable = False
     return data

@@ -22,12 +22,14 @@ class MappedFile:
     Whoever reads `data` marks the blocks TOUCHED first (the kernels do it themselves) and calls
     `check_touched` before a result leaves. Threads share one object: a block is SOUND only after
     some thread has found its checksum right, and marking it again costs a second check at worst.
-    `changes` counts how often the file was found to have been written since it was opened.
+    `changes` counts how often the file was found to have been written since it was opened, `faults` how
+    often a block was found damaged.
     """
 
     def __init__(self, path: Path, size_bytes: int, checksums: NDArray[np.uint64]) -> None:
         self.path, self.size_bytes, self._checksums = path, size_bytes, checksums
-        self.changes, self._descriptor, self._guard = 0, -1, 0
+        self.changes = self.faults = self._guard = 0
+        self._descriptor = -1
         self._descriptor = open_file(path)
         try:
             self._changed_ns = self._stat(expected="its manifest says").st_ctime_ns
@@ -37,7 +39,8 @@ class MappedFile:
             raise
         self.data: NDArray[np.uint8] = np.frombuffer(mapping, dtype=np.uint8)
         self._guard = guard(mapping, self.data.ctypes.data, size_bytes)
-        self.state: NDArray[np.uint8] = np.zeros(checksums.size, dtype=np.uint8)
+        self._states = bytearray(checksums.size)
+        self.state: NDArray[np.uint8] = np.frombuffer(self._states, dtype=np.uint8)
 
     def check_unchanged(self) -> None:
         """StoreDamaged if the file was cut, or could not be read, since it was opened; distrust every block
@@ -60,9 +63,12 @@ class MappedFile:
     def check_touched(self) -> None:
         """StoreDamaged unless every block touched so far has its checksum. Call it before a result leaves."""
         self.check_unchanged()
+        if self._states.find(TOUCHED) < 0:
+            return
         for block in np.flatnonzero(self.state == TOUCHED).tolist():
             start = block * BLOCK_BYTES
             if checksum(self.data[start : start + BLOCK_BYTES].data) != self._checksums[block]:
+                self.faults += 1
                 raise StoreDamaged(
                     f"{self.path} is damaged in the {BLOCK_BYTES} bytes from {start}: "
                     "restore or rebuild the store."

@@ -2,7 +2,6 @@
 
 import json
 import math
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +21,8 @@ FINITE: Final[dict[str, Any]] = {
     "parse_float": lambda text: number if math.isfinite(number := float(text)) else None,
 }
 """How metadata are read: NaN and infinities, which JSON for programs cannot hold, become null."""
+
+TOP_WORDS_MAX: Final = 1 << 20
 
 
 class Shard:
@@ -49,23 +50,38 @@ class Shard:
         self.documents = sizes["offset"] // OFFSET_BYTES
         self.entries = sizes["tokenized"] // self.kind.width_bytes
         self.pointer_bytes = pointer_bytes(sizes["tokenized"])
+        self.top = np.zeros(_top_words(self.entries), dtype=np.uint64)
+        self._distrusted = 0
 
     def check_unchanged(self) -> int:
         """StoreDamaged if a file that searches read was cut since it was opened.
 
         Returns how often these were written since then, for `check_touched`.
         """
-        for file in self._searched:
-            file.check_unchanged()
+        try:
+            for file in self._searched:
+                file.check_unchanged()
+        finally:
+            self._forget_distrusted()
         return sum(file.changes for file in self._searched)
 
     def check_touched(self, changes: int) -> None:
         """StoreDamaged unless all that searches read so far is as it was written, and was all along since
         `check_unchanged` returned `changes`."""
-        for file in self._searched:
-            file.check_touched()
+        try:
+            for file in self._searched:
+                file.check_touched()
+        finally:
+            self._forget_distrusted()
         if sum(file.changes for file in self._searched) != changes:
             raise changed_meanwhile(self.tokenized.path.parent)
+
+    def _forget_distrusted(self) -> None:
+        """Drop what searches keep in `top` once a file was written, or found damaged."""
+        distrusted = sum(file.changes + file.faults for file in self._searched)
+        if distrusted != self._distrusted:
+            self.top.fill(0)
+            self._distrusted = distrusted
 
     @property
     def _searched(self) -> tuple[MappedFile, ...]:
@@ -103,24 +119,6 @@ class Shard:
             raise StoreDamaged(f"{file.path} does not count this store's tokens: rebuild the store.")
         return pairs
 
-    def first_ranges(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(low, high) ranks of the suffixes that begin with each key; low == high for none.
-
-        Suffixes are sorted by their first token first, so its counts say where they lie.
-        """
-        known, ends = self._first_tokens
-        places = np.minimum(np.searchsorted(known, keys), known.size - 1)
-        found = known[places] == keys
-        return np.where(found, ends[places], 0), np.where(found, ends[places + 1], 0)
-
-    @cached_property
-    def _first_tokens(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The key of each token that occurs, in order, and the rank where each one's suffixes begin."""
-        ids, counts = self.unigrams().T
-        keys = ids.astype(self.kind.numpy).view(self.kind.numpy.newbyteorder(">")).astype(np.int64)
-        order = np.argsort(keys)
-        return keys[order], np.concatenate([[0], np.cumsum(counts[order])])
-
     def document_at(self, byte_pointer: int) -> int:
         """Number of the document that holds the byte at `byte_pointer` of tokenized.N."""
         low, high = 0, self.documents
@@ -142,6 +140,11 @@ class Shard:
         bounds = file.copy(place, min(place + 2 * OFFSET_BYTES, file.size_bytes))
         entries = np.frombuffer(bounds, dtype="<u8").tolist()
         return entries[0], entries[1] if len(entries) > 1 else self.files[data].size_bytes
+
+
+def _top_words(entries: int) -> int:
+    """A power of two, so that about 16 suffixes lie between two words of `top`, 8 MiB at most."""
+    return max(2, min(TOP_WORDS_MAX, 1 << (entries.bit_length() - 4 if entries >= 32 else 1)))
 
 
 def _read_checksums(directory: Path, manifest: Manifest, number: int) -> dict[str, NDArray[np.uint64]]:

@@ -1,0 +1,73 @@
+"""The kernels on random bytes that lie before unreadable memory, in a process of their own: `CASES`."""
+
+import ctypes
+import mmap
+import sys
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracing.core.matching import kernels
+from tracing.core.matching.words import Table
+
+PAGE, LIBC = mmap.PAGESIZE, ctypes.CDLL(None)
+
+
+def guarded(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A copy that ends where an unreadable page begins."""
+    size = -(-max(data.size, 1) // PAGE) * PAGE
+    whole = np.frombuffer(mmap.mmap(-1, size + 2 * PAGE), dtype=np.uint8)
+    for start in (0, size + PAGE):
+        address = ctypes.c_void_p(whole.ctypes.data + start)
+        if LIBC.mprotect(address, ctypes.c_size_t(PAGE), 0):
+            raise OSError("A page cannot be protected.")
+    copy = whole[PAGE + size - data.size : PAGE + size]
+    copy[:] = data
+    return copy
+
+
+def bytes_of(rng: np.random.Generator, size: int) -> NDArray[np.uint8]:
+    """Random bytes that cannot be written, often of two values only."""
+    data = guarded(rng.integers(0, int(rng.choice([2, 256])), size).astype(np.uint8))
+    data.flags.writeable = False
+    return data
+
+
+def case(rng: np.random.Generator) -> None:
+    """Every search kernel once, on one random shard."""
+    width, pointer, entries = int(rng.choice([1, 2, 4])), int(rng.integers(1, 6)), int(rng.integers(1, 60))
+    data, size = bytes_of(rng, entries * width), entries * width
+    pointers = rng.integers(0, size if rng.random() < 0.9 else 300, entries)
+    if rng.random() < 0.8:
+        pointers -= pointers % width
+    table = guarded(pointers.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :pointer].ravel())
+    states = [guarded(np.zeros(1, dtype=np.uint8)) for _ in range(3)]
+    top = guarded(np.zeros(8 * int(rng.choice([2, 8, 64])), dtype=np.uint8))
+    addresses = (array.ctypes.data for array in (data, table, *states[:2], top))
+    shard = Table._make([*addresses, size, width, pointer, top.size // 8])
+    search(shard, rng)
+    offsets = guarded(rng.integers(0, size + 9, 5).astype("<u8").view(np.uint8)).view("<u8")
+    offsets.flags.writeable = False
+    ranks, found = rng.integers(-1, entries + 1, 9), np.empty((9, 4), dtype=np.int64)
+    kernels.locate(shard, offsets, states[2], ranks, found)
+
+
+def search(shard: Table, rng: np.random.Generator) -> None:
+    tokens, entries = int(rng.integers(1, 40)), shard.size // shard.width
+    text = bytes_of(rng, tokens * shard.width)
+    gaps = np.sort(rng.integers(0, tokens, int(rng.integers(0, 3))))
+    reaches = np.arange(tokens)
+    if kernels.extend_reaches(shard, text, gaps, 0, tokens, reaches) == kernels.OK:
+        assert (reaches >= np.arange(tokens)).all()
+        assert (reaches <= tokens).all()
+    starts = rng.integers(0, tokens, 9)
+    known = int(rng.integers(0, 3))
+    stops = np.maximum(starts + known, starts + 1 + rng.integers(0, tokens, 9)).clip(max=tokens)
+    lows, highs = np.sort(rng.integers(0, entries + 1, (2, 9)), axis=0)
+    kernels.find_ranges(shard, text, gaps, known, starts, stops, lows, highs)
+
+
+if __name__ == "__main__":
+    generator = np.random.default_rng(1)
+    for _ in range(int(sys.argv[1])):
+        case(generator)

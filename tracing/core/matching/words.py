@@ -1,0 +1,153 @@
+"""How kernels read a shard: eight bytes at a time, every pointer checked, every block that is read marked.
+
+Suffixes are compared by words: eight of their bytes as a big-endian number, so that comparing numbers
+compares bytes. No function here reads outside the arrays, whatever they hold.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, cast
+
+import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import njit, types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from tracing.core.stores.layout import BLOCK_BYTES
+from tracing.core.stores.mapped_file import SOUND, TOUCHED
+
+Bytes = NDArray[np.uint8]
+Longs = NDArray[np.int64]
+Int = int | np.int64
+Word = np.uint64
+
+DAMAGED = -1
+WORD_BYTES = 8
+BLOCK_SHIFT = BLOCK_BYTES.bit_length() - 1
+ALL_ONES = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
+ZERO, ONE, EIGHT = np.uint64(0), np.uint64(1), np.uint64(8)
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+
+class Table(NamedTuple):
+    """A shard as kernels see it: where its arrays lie in memory, and their sizes, in this order.
+
+    `data` is tokenized.N, of `size` bytes, `width` to a token; `table` is table.N, `pointer` bytes to an
+    entry. `*_state` are the block states of `mapped_file`: a kernel marks each block that it reads, the
+    caller has the marked ones checked. `top` are the words that all binary searches meet first, filled
+    as they are met (`search.lower_bound`).
+    """
+
+    data: Int
+    table: Int
+    data_state: Int
+    table_state: Int
+    top: Int
+    size: Int
+    width: Int
+    pointer: Int
+    top_words: Int
+
+
+def compiled(function: Kernel) -> Kernel:
+    """Compile on first call, or load what an earlier process compiled."""
+    return cast("Kernel", njit(nogil=True, cache=True, error_model="numpy")(function))
+
+
+def _access(bits: int, swapped: bool = False) -> tuple[Any, Any]:
+    """Functions that load and store a number at an address, aligned or not; `swapped` loads it big-endian.
+
+    Addresses instead of arrays, because each array that one compiled function hands to another costs two
+    atomic operations on its reference count.
+    """
+    number = getattr(types, f"uint{bits}")
+
+    @intrinsic
+    def load(typing: Any, address: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            place = builder.inttoptr(values[0], ir.IntType(bits).as_pointer())
+            loaded = builder.load(place, align=1)
+            return builder.bswap(loaded) if swapped else loaded
+
+        return number(types.int64), generate
+
+    @intrinsic
+    def store(typing: Any, address: Any, value: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            place = builder.inttoptr(values[0], ir.IntType(bits).as_pointer())
+            builder.store(values[1], place, align=1)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, number), generate
+
+    return load, store
+
+
+load_byte, store_byte = _access(8)
+load_int, _ = _access(32)
+load_word, store_word = _access(64)
+load_big_endian_word, _ = _access(64, swapped=True)
+
+
+@compiled
+def touch(state: Int, position: Int) -> None:
+    """Mark the block of a byte."""
+    block = state + (position >> BLOCK_SHIFT)
+    if load_byte(block) != SOUND:
+        store_byte(block, TOUCHED)
+
+
+@compiled
+def word_at(data: Int, size: Int, position: Int) -> Word:
+    """The eight bytes from `position` (not negative) on as one number, zeros for those after the end."""
+    if position + WORD_BYTES <= size:
+        return Word(load_big_endian_word(data + position))
+    word = ZERO
+    for byte in range(position, position + WORD_BYTES):
+        word <<= EIGHT
+        if byte < size:
+            word |= np.uint64(load_byte(data + byte))
+    return word
+
+
+@compiled
+def entry(shard: Table, rank: Int) -> Int:
+    """The table's entry at `rank` (of the table): a token's byte position, or DAMAGED where it is none."""
+    start = rank * shard.pointer
+    if shard.pointer == 4:
+        position = np.int64(load_int(shard.table + start))
+    else:
+        position = np.int64(0)
+        for byte in range(shard.pointer):
+            position |= np.int64(load_byte(shard.table + start + byte)) << (8 * byte)
+    touch(shard.table_state, start)
+    touch(shard.table_state, start + shard.pointer - 1)
+    if position < 0 or position >= shard.size or position & (shard.width - 1):
+        return DAMAGED
+    return position
+
+
+@compiled
+def suffix_word(shard: Table, position: Int) -> Word:
+    """The word at a byte position that may lie after the end, its blocks marked."""
+    last = shard.size - 1
+    if position <= last:
+        touch(shard.data_state, position)
+        touch(shard.data_state, min(position + WORD_BYTES - 1, last))
+    return word_at(shard.data, shard.size, position)
+
+
+@compiled
+def equal_bytes(one: Word, other: Word) -> Int:
+    """How many leading bytes of two words are equal."""
+    differing, count = one ^ other, 0
+    if differing == ZERO:
+        return WORD_BYTES
+    if differing >> np.uint64(32) == ZERO:
+        count, differing = 4, differing << np.uint64(32)
+    if differing >> np.uint64(48) == ZERO:
+        count, differing = count + 2, differing << np.uint64(16)
+    if differing >> np.uint64(56) == ZERO:
+        count += 1
+    return count
