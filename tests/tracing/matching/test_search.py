@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 
 from tests.tracing.support.brute import corpora, longest_match, maximal, occurrences, suffixes
 from tests.tracing.support.stores import stores_of
+from tracing.core.cancelling import cancellable
 from tracing.core.errors import Cancelled, InputError
 from tracing.core.matching.corpus import Corpus
 from tracing.core.matching.spans import maximal_spans
@@ -58,6 +59,8 @@ def test_the_same_documents_give_the_same_answer_in_one_store_in_shards_and_in_m
 
 
 @given(corpora())
+@example(("u8", [[1] * 40, [1, 1, 2]], [1, 1, 1]))
+@example(("u16", [[1] * 40, [2]], [1, 65534]))
 @settings(max_examples=100, deadline=None)
 def test_ranges_are_the_ranks_of_the_suffixes_that_begin_with_the_span(case: Case) -> None:
     kind, documents, query_ids = case
@@ -115,8 +118,8 @@ def test_counts_by_stage_add_up_over_the_stores() -> None:
 def test_a_search_that_is_cancelled_stops() -> None:
     with stores_of([[1, 2]]) as stores:
         corpus = Corpus(stores)
-        with pytest.raises(Cancelled):
-            corpus.longest_matches(corpus.query([1] * 5000), lambda: True)
+        with pytest.raises(Cancelled), cancellable(lambda: True):
+            corpus.longest_matches(corpus.query([1] * 5000))
 
 
 def test_threads_that_share_a_store_get_the_answers_of_one() -> None:

@@ -53,7 +53,7 @@ def lower_bound_within(shard: Table, low: Int, high: Int, depth: Int, word: Word
 
 @compiled
 def lower_bound(shard: Table, word: Word, valid: Int) -> Int:
-    """The first rank whose suffix is not before the first `valid` bytes of `word`.
+    """The first rank whose suffix is not before the first `valid` bytes of `word`, zeros after these.
 
     All such searches halve the same intervals, a binary tree: node 1 is the whole table, 2n and 2n + 1
     the halves of node n. `top` keeps the complements of the words in the middle of its first nodes, 0
@@ -104,7 +104,7 @@ def range_end(shard: Table, low: Int, high: Int, depth: Int, word: Word, valid: 
         if suffix_word(shard, position + depth) <= last:
             low, step = middle + 1, 2 * step
             if whole and step > GALLOP_STEPS:
-                return lower_bound(shard, last + ONE, WORD_BYTES)
+                return lower_bound(shard, last + ONE, 0)
         else:
             high, step = middle, 0
     return low

@@ -5,11 +5,14 @@ compares bytes. No function here reads outside the arrays, whatever they hold.
 """
 
 from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
+from numba.core.caching import FunctionCache
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -50,9 +53,24 @@ class Table(NamedTuple):
     top_words: Int
 
 
+SOURCES = sha256(
+    b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+).hexdigest()
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    """Compiled code on disk, for these sources only: numba itself looks at a function's own file alone, and
+    would go on with what an older version of another file gave it."""
+
+    def _index_key(self, signature: Any, codegen: Any) -> Any:
+        return (*super()._index_key(signature, codegen), SOURCES)
+
+
 def compiled(function: Kernel) -> Kernel:
     """Compile on first call, or load what an earlier process compiled."""
-    return cast("Kernel", njit(nogil=True, cache=True, error_model="numpy")(function))
+    dispatcher: Any = njit(nogil=True, error_model="numpy")(function)
+    dispatcher._cache = cast("Any", _Cache)(function)
+    return cast("Kernel", dispatcher)
 
 
 def _access(bits: int, swapped: bool = False) -> tuple[Any, Any]:
