@@ -58,12 +58,12 @@ SOURCES = sha256(
 ).hexdigest()
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]
+class _Cache(FunctionCache):
     """Compiled code on disk, for these sources only: numba itself looks at a function's own file alone, and
     would go on with what an older version of another file gave it."""
 
     def _index_key(self, signature: Any, codegen: Any) -> Any:
-        return (*super()._index_key(signature, codegen), SOURCES)
+        return (*cast("Any", super())._index_key(signature, codegen), SOURCES)
 
 
 def compiled(function: Kernel) -> Kernel:
