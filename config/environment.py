@@ -118,4 +118,15 @@ JUDGE_URL = Setting(
 JUDGE_MODEL = Setting("HEADWATER_JUDGE_MODEL", "", "Name of the judge's model at HEADWATER_JUDGE_URL.")
 JUDGE_KEY = Setting("HEADWATER_JUDGE_KEY", "", "Key that HEADWATER_JUDGE_URL asks for, if any.", secret=True)
 
+PERSONAL_DATA = Setting(
+    "HEADWATER_PERSONAL_DATA",
+    "CREDIT_CARD,IBAN_CODE,US_SSN,UK_NINO,UK_NHS",
+    "Kinds of personal data for which a scan withholds a document, separated by commas.",
+)
+SCAN_PROCESSES = Setting(
+    "HEADWATER_SCAN_PROCESSES",
+    "0",
+    "Processes that look for personal data at once; 0 for half of the machine's cores.",
+)
+
 ALL = [value for value in globals().values() if isinstance(value, Setting)]

@@ -77,6 +77,8 @@ ANONYMOUS_CHAT = environment.ANONYMOUS_CHAT.flag()
 ENGINE_SLOTS = environment.ENGINE_SLOTS.integer(1, 64)
 ENGINE_PYTHON = Path(environment.ENGINE_PYTHON.text())
 RECIPE = environment.RECIPE.text()
+PERSONAL_DATA = environment.PERSONAL_DATA.words()
+SCAN_PROCESSES = environment.SCAN_PROCESSES.integer(0, 1024) or max(1, (os.cpu_count() or 1) // 2)
 TRAINING_THREADS = environment.THREADS.integer(0, 1024)
 JUDGE_URL = environment.JUDGE_URL.text()
 JUDGE_MODEL = environment.JUDGE_MODEL.text()
@@ -196,6 +198,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 30 * 24 * 3600}
 CELERY_BEAT_SCHEDULE = {
     "recover-jobs": {"task": "training.tasks.recover_jobs", "schedule": 15.0},
+    "recover-sweeps": {"task": "tracing.tasks.recover_sweeps", "schedule": 30.0},
     "load-search": {"task": "tracing.search.tasks.load_search", "schedule": 60.0},
     "pack-lineages": {"task": "training.tasks.pack_lineages", "schedule": 600.0},
 }

@@ -63,13 +63,18 @@ def document_page(
 
 def tokenizer_of(store: Store) -> TextTokenizer:
     """The tokenizer that made a store's ids, found by its digest among those kept in HEADWATER_HOME."""
+    return open_tokenizer(tokenizer_directory(store))
+
+
+def tokenizer_directory(store: Store) -> Path:
+    """Where the tokenizer that made a store's ids is kept. Raises StoreMissing."""
     for directory in tokenizer_directories():
         try:
             tokenizer = open_tokenizer(directory)
         except (TracingError, OSError):
             continue
         if tokenizer.digest == store.tokenizer:
-            return tokenizer
+            return directory
     raise StoreMissing(
         f"No tokenizer in {settings.HOME / 'tokenizers'} has the digest {store.tokenizer} that {store.name} "
         "was written with: put its directory back."

@@ -4,13 +4,17 @@ from pathlib import Path
 
 from django.db import transaction
 
+from accounts.audit import Actor
 from tracing.core.stores.manifest import read_manifest
 from tracing.models import Store
 from tracing.opening import open_searched, open_store, open_tokenizer
 from tracing.search.tasks import load_soon
 from tracing.withholding.builds import carry_over
+from tracing.withholding.rules import apply_rules
 
 __all__ = ["open_searched", "open_store", "open_tokenizer", "register_store"]
+
+REGISTRATION = Actor("a new store")
 
 
 def register_store(path: Path) -> Store:
@@ -22,7 +26,10 @@ def register_store(path: Path) -> Store:
     fields = {name: getattr(manifest, name) for name in ("stage", "source", "licence", "tokenizer")}
     sizes = {"tokens": manifest.tokens, "documents": manifest.documents, "digest": manifest.digest}
     with transaction.atomic():
+        known = Store.objects.filter(name=path.name).values_list("digest", flat=True).first()
         store, _ = Store.objects.update_or_create(name=path.name, defaults={**fields, **sizes})
         carry_over(store)
+        if store.digest != known:
+            apply_rules(store, REGISTRATION)
         transaction.on_commit(load_soon)
     return store
