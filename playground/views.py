@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db import OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -19,24 +20,16 @@ from playground.chat.engine_notice import engine_notice
 from playground.chat.forms import MessageForm
 from playground.chat.generation import start_writing
 from playground.chat.models_offered import model_menu
-from playground.chat.page_stream import page_events, traced_so_far
-from playground.chat.presentation import AnswerView, span_panel
+from playground.chat.page_stream import page_events
+from playground.chat.presentation import AnswerView
 from playground.chat.welcome import examples
-from playground.models import Message, MessageState, Role, Thread
+from playground.models import Message, MessageState, Thread
+from playground.traces.lighting import Lighting
+from playground.traces.requests import own_answer, own_threads
 
 logger = logging.getLogger(__name__)
 HISTORY = 50
 CONTINUABLE = (MessageState.STOPPED, MessageState.INTERRUPTED, MessageState.FAILED, MessageState.COMPLETE)
-
-
-def own_threads(request: HttpRequest) -> Any:
-    return Thread.objects.of_browser(request.user, request.session.session_key)
-
-
-def own_answer(request: HttpRequest, pk: UUID) -> Message:
-    """The browser's own answer; someone else's, or nobody's, is a 404."""
-    answers = Message.objects.filter(thread__in=own_threads(request), role=Role.ASSISTANT)
-    return get_object_or_404(answers.select_related("thread", "checkpoint"), pk=pk)
 
 
 @require_GET
@@ -49,7 +42,8 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_GET
 def thread_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     thread = get_object_or_404(own_threads(request), pk=pk)
-    turns = [AnswerView.of(message) for message in thread.messages.select_related("checkpoint")]
+    lighting = Lighting.remembered(request)
+    turns = [AnswerView.of(message, lighting) for message in thread.messages.select_related("checkpoint")]
     last = next((turn.message.checkpoint for turn in reversed(turns) if turn.message.checkpoint), None)
     return chat_page(request, menu=model_menu(last.name if last else ""), thread=thread, turns=turns)
 
@@ -119,16 +113,17 @@ def turn_response(request: HttpRequest, thread: Thread, answer: Message) -> Http
 async def stream(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     """Server-sent events of an answer: any number of pages may join, leave and join again."""
     answer = await sync_to_async(own_answer)(request, pk)
+    lighting = await sync_to_async(Lighting.remembered)(request)
     return StreamingHttpResponse(
-        page_events(answer, finished_article),
+        page_events(answer, partial(finished_article, lighting=lighting)),
         content_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def finished_article(pk: UUID) -> str:
+async def finished_article(pk: UUID, lighting: Lighting) -> str:
     message = await Message.objects.select_related("checkpoint", "thread").aget(pk=pk)
-    context = {"turn": AnswerView.of(message), "out_of_band": True}
+    context = {"turn": AnswerView.of(message, lighting), "out_of_band": True}
     return await asyncio.to_thread(render_to_string, "playground/_article.html", context)
 
 
@@ -151,15 +146,3 @@ async def go_on(request: HttpRequest, pk: UUID) -> HttpResponse:
     await sync_to_async(answer.refresh_from_db)()
     context = {"turn": AnswerView.of(answer)}
     return await sync_to_async(render)(request, "playground/_article.html", context)
-
-
-@require_GET
-async def span_documents(request: HttpRequest, pk: UUID, start: int, end: int) -> HttpResponse:
-    """The training documents that contain the lit words between two characters of an answer."""
-    answer = await sync_to_async(own_answer)(request, pk)
-    trace = await traced_so_far(answer)
-    found = span_panel(trace, start, end) if "spans" in trace else []
-    if not found:
-        raise Http404(f"Nothing between characters {start} and {end} of this answer is lit.")
-    template = "playground/_documents.html" if request.htmx else "playground/documents.html"
-    return await sync_to_async(render)(request, template, {"found": found, "answer": answer})

@@ -25,6 +25,7 @@ def keep_trace(
 
     `text` is what the spans' offsets count where it is not the trace's own.
     """
+    trace = without_nulls(trace)
     kept = KeptTrace(
         owner=owner.user,
         session_key=owner.session_key,
@@ -32,12 +33,24 @@ def keep_trace(
         origin=origin,
         model=trace["model"],
         prompt=prompt,
-        text=trace["text"] if text is None else text,
+        text=trace["text"] if text is None else without_nulls(text),
     )
     kept.content = trace | {"id": kept.public_id}
     kept.save(force_insert=True)
     make_room(owner)
     return kept
+
+
+def without_nulls(value: Any) -> Any:
+    """Texts without the null character, which PostgreSQL cannot keep; the length stays."""
+    match value:
+        case str():
+            return value.replace("\0", "\ufffd")
+        case list() | tuple():
+            return [without_nulls(item) for item in value]
+        case dict():
+            return {key: without_nulls(item) for key, item in value.items()}
+    return value
 
 
 def make_room(owner: Owner) -> None:

@@ -1,4 +1,4 @@
-"""Text cut at the places to mark, for templates."""
+"""What templates make of text: cut at the places to mark, and addresses that may be followed."""
 
 from collections.abc import Iterable, Sequence
 
@@ -17,3 +17,9 @@ def marked_parts(text: str, matches: Iterable[Sequence[int]]) -> list[Part]:
         done = max(done, end)
     parts.append((False, text[done:]))
     return [part for part in parts if part[1]]
+
+
+def web_address(text: object) -> str:
+    """The text where it is an address of the web, else nothing: a document's metadata may say anything."""
+    address = str(text or "").strip()
+    return address if address.lower().startswith(("https://", "http://")) else ""

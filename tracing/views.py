@@ -7,7 +7,7 @@ from django.views.decorators.http import require_GET
 
 from tracing.core.errors import InputError, TracingError
 from tracing.documents import document_page, documents_of
-from tracing.marks import marked_parts
+from tracing.marks import marked_parts, web_address
 from tracing.models import Store
 from tracing.withholding.lookup import DocumentWithheld
 from tracing.withholding.views import may_take_down, refusal
@@ -47,6 +47,7 @@ def document(request: HttpRequest, name: str, number: int) -> HttpResponse:
         "store": row,
         "number": number,
         "view": view,
+        "url": web_address(view.metadata.get("url")),
         "parts": marked_parts(view.text, view.matches),
         "highlight": ",".join(map(str, highlight)),
         "may_take_down": may_take_down(request),

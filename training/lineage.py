@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tracing.core.errors import InputError
 from tracing.models import Store
 from training.data_order import steps_of
 from training.models import Checkpoint, TrainedOn
@@ -82,3 +83,20 @@ def published_with(checkpoints: Iterable[Checkpoint]) -> dict[int | None, list[C
 def lineage_stores(checkpoint: Checkpoint) -> list[Store]:
     """Every token store behind the checkpoint, each once, in the order of the flow: the ancestors' first."""
     return Lineage.of(checkpoint).stores
+
+
+def ancestors_of(checkpoint: Checkpoint) -> list[Checkpoint]:
+    """All that the checkpoint descends from, the oldest first, without itself."""
+    found: dict[int, Checkpoint] = {}
+    collect(checkpoint, found)
+    return list(found.values())[:-1]
+
+
+def ancestor_called(checkpoint: Checkpoint, name: str) -> Checkpoint:
+    """The ancestor of that name; InputError where the checkpoint does not descend from such a one."""
+    ancestors = ancestors_of(checkpoint)
+    for ancestor in ancestors:
+        if ancestor.name == name:
+            return ancestor
+    known = ", ".join(ancestor.name for ancestor in ancestors) or "none: it was trained from scratch"
+    raise InputError(f"{checkpoint} does not descend from {name!r}: its ancestors are {known}.")

@@ -18,7 +18,8 @@ from tracing.models import Store
 from tracing.packs import packs_of
 from tracing.services import open_searched, open_tokenizer
 from tracing.withholding.lookup import WithheldNow
-from training.lineage import Lineage, lineage_stores
+from training.added import mark_added
+from training.lineage import Lineage, ancestor_called, lineage_stores
 from training.models import Checkpoint
 
 __all__ = ["lineage_stores", "live_trace", "trace_answer", "trace_checkpoint", "tracer_for"]
@@ -52,6 +53,7 @@ def trace_checkpoint(
     text: str | None = None,
     token_ids: Sequence[int] | None = None,
     prompt: str = "",
+    added_since: str | None = None,
     cancelled: Callable[[], bool] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
@@ -59,16 +61,20 @@ def trace_checkpoint(
 
     `options` are those of TraceRequest (raw, min_tokens, density, max_documents, stages, seed) and of its
     DocumentFilter (corpora, licences, sources, relevance); None means the default. Documents that are
-    withheld now are counted, and others drawn in their places. `prompt` counts for relevance only. Raises
-    InputError for bad input, StoreError for a bad store, Cancelled once `cancelled` says so.
+    withheld now are counted, and others drawn in their places. `prompt` counts for relevance only.
+    `added_since` names an ancestor of the checkpoint: each span then says whether it is `added`, that is in
+    none of the ancestor's data. Raises InputError for bad input, StoreError for a bad store, Cancelled once
+    `cancelled` says so.
     """
+    ancestor = ancestor_called(checkpoint, added_since) if added_since is not None else None
     behind = Lineage.of(checkpoint)
     tracer = open_tracer(checkpoint, behind.stores)
     request = make_request(tracer.tokenizer, text=text, token_ids=token_ids, prompt_text=prompt, **options)
     trace = tracer.trace(request, cancelled, behind.seen, WithheldNow())
     found = trace.to_json()
     named = {"id": f"trace-{uuid.uuid4().hex}", "model": checkpoint.name, "checkpoint": checkpoint.name}
-    return {"object": found.pop("object"), **named, **found}
+    answer = {"object": found.pop("object"), **named, **found}
+    return mark_added(answer, tracer_for(ancestor), cancelled) if ancestor else answer
 
 
 def trace_answer(checkpoint: Checkpoint, token_ids: Sequence[int], prompt: str = "") -> dict[str, Any]:

@@ -16,9 +16,10 @@ from django.template.loader import render_to_string
 
 from playground.chat.answer_stream import AnswerStream, Event
 from playground.chat.history import conversation
-from playground.chat.presentation import AnswerHtml, answer_html
+from playground.chat.presentation import live_html
 from playground.database import in_database, while_wanted
 from playground.models import Message, MessageState
+from playground.traces.painting import AnswerHtml
 from tracing.withholding.hiding import hide_withheld
 from training.traces import trace_answer
 
@@ -69,7 +70,7 @@ class SentBlocks:
 
     def update(self, state: AnswerState) -> str:
         """The out-of-band fragments that bring the page up to `state`; empty when it is there already."""
-        html = answer_html(self.message.pk, state.text, state.spans, final=False)
+        html = live_html(self.message, state.text, state.spans)
         fragments = []
         status = render_to_string(
             "playground/_status.html", {"message": self.message, "state": state, "html": html}

@@ -43,6 +43,17 @@ def endpoint(
     return view
 
 
+def by_method(**endpoints: Callable[..., Awaitable[HttpResponseBase]]) -> Any:
+    """A view that gives each HTTP method to its own endpoint; the first one answers any other with a 405."""
+
+    @csrf_exempt
+    async def view(request: HttpRequest, **path: Any) -> HttpResponseBase:
+        chosen = endpoints.get(request.method or "", next(iter(endpoints.values())))
+        return await chosen(request, **path)
+
+    return view
+
+
 def check_method(request: HttpRequest, method: str) -> None:
     if request.method != method:
         message = f"Not allowed to {request.method} on {request.path}: {method} it."

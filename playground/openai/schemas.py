@@ -122,6 +122,8 @@ class TraceBody(Body):
     licences: Values | None = None
     sources: Values | None = None
     relevance: Literal["high", "medium", "low"] | None = None
+    added_since: Name | None = None
+    store: bool = True
 
     @field_validator("message", mode="before")
     @classmethod
@@ -152,4 +154,11 @@ class TraceBody(Body):
             "licences": self.licences,
             "sources": self.sources,
             "relevance": self.relevance,
+            "added_since": self.added_since,
         }
+
+
+class ShareBody(Body):
+    """POST /v1/traces/ID/share: how long the link leads somewhere; without a time, until it is revoked."""
+
+    expires_in_s: int | None = Field(default=None, ge=60, le=366 * 24 * 3600)

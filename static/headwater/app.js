@@ -1,6 +1,7 @@
 // What htmx and the browser do not do by themselves: keys, following the stream, and keeping what a reader opened.
 (() => {
   "use strict";
+  document.documentElement.classList.add("scripted");
   const composer = () => document.getElementById("composer");
   const nearBottom = () => window.innerHeight + window.scrollY > document.body.scrollHeight - 160;
   const toBottom = () => window.scrollTo({ top: document.body.scrollHeight });
@@ -30,6 +31,38 @@
       document.querySelector("a.span.chosen")?.focus();
     }
   });
+
+  // Sliders say what they are set to, and a list that has a page to show shows it when one is chosen.
+  const sayValue = (slider) => {
+    const output = slider.form.querySelector(`output[for="${slider.id}"]`);
+    if (!output) return;
+    const all = slider.name === "density" && slider.form.elements.all?.checked;
+    const value = "inverse" in slider.dataset ? Math.round(1 / slider.value) : slider.value;
+    output.textContent = all ? "all of them" : slider.dataset.words.replace("#", value);
+  };
+  const sayValues = (root) => root.querySelectorAll?.("[data-lighting] input[type=range]").forEach(sayValue);
+  document.addEventListener("input", (event) => {
+    const form = event.target.closest?.("[data-lighting]");
+    if (!form) return;
+    if (event.target.name === "density") form.elements.all.checked = false;
+    sayValues(form.parentElement);
+  });
+  document.addEventListener("change", (event) => {
+    if ("submits" in event.target.dataset) event.target.form.requestSubmit();
+  });
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const field = document.getElementById(button.dataset.copy);
+    field.select();
+    try {
+      await navigator.clipboard.writeText(field.value);
+      say("The link is copied.");
+    } catch {
+      say("The link is selected: copy it with your keyboard.");
+    }
+  });
+  document.addEventListener("htmx:load", (event) => sayValues(event.target));
 
   // A sent message leaves the box; a refused one stays in it.
   document.addEventListener("htmx:beforeRequest", (event) => {

@@ -6,9 +6,10 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from playground.chat.presentation import segments, span_panel
 from playground.chat.threads import Prompt, ThreadBusyError, add_turn, create_thread, reopen, title_of
 from playground.models import Message, MessageState, Thread
+from playground.traces.painting import segments
+from playground.traces.panel import spans_at
 from training.models import Checkpoint
 
 pytestmark = pytest.mark.django_db
@@ -143,5 +144,5 @@ def test_overlapping_spans_are_shown_as_one_with_the_best_tier() -> None:
 def test_the_panel_tells_each_span_of_the_segment_that_shares_most() -> None:
     spans = [span(0, 5), span(3, 11), span(20, 24)]
     trace = {"spans": spans, "documents": [], "token_ids": list(range(30))}
-    assert [found.text for found in span_panel(trace, 4, 22)] == ["x" * 8, "x" * 5]
-    assert span_panel(trace, 11, 20) == []
+    assert [found["text"] for found in spans_at(trace, 4, 22)] == ["x" * 8, "x" * 5]
+    assert spans_at(trace, 11, 20) == []

@@ -63,6 +63,10 @@ class Command(BaseCommand):
         parser.add_argument("--sources", nargs="+", help="show documents whose source or URL begins so")
         parser.add_argument("--relevance", help="show documents of at least this tier: high, medium or low")
         parser.add_argument("--seed", type=int, help="draws the documents")
+        parser.add_argument(
+            "--added-since", metavar="CHECKPOINT",
+            help="with --model: say of each span whether it is in none of this ancestor's data",
+        )  # fmt: skip
         parser.add_argument("--repeat", type=repeats, default=0, metavar="N",
                             help="after a first run, time N more and report the medians")  # fmt: skip
         parser.add_argument("--json", action="store_true", help="print JSON for programs")
@@ -94,7 +98,10 @@ def prepare(options: dict[str, Any]) -> Run:
         if options["engine"]:
             raise InputError("--engine goes with --index: for a model's stores, choose it in the admin.")
         checkpoint = find_checkpoint(options["model"])
-        return lambda: trace_checkpoint(checkpoint, prompt=options["prompt"], **asked)
+        asked |= {"prompt": options["prompt"], "added_since": options["added_since"]}
+        return lambda: trace_checkpoint(checkpoint, **asked)
+    if options["added_since"] is not None:
+        raise InputError("--added-since needs --model: a store by itself has no ancestors.")
     tracer = open_tracer(options["index"], options["tokenizer"], options["engine"] or HEADWATER)
     request = make_request(tracer.tokenizer, prompt_text=options["prompt"], **asked)
     return lambda: {"id": None, "model": None, "checkpoint": None, **tracer.trace(request).to_json()}

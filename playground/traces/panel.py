@@ -1,0 +1,182 @@
+"""The panel beside a text: the runs behind lit words, and the documents that hold them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from playground.traces.ladder import Rung, ladder
+from playground.traces.numbers import one_in
+from playground.traces.painting import segments
+from tracing.core.documents.repeats import group_repeats
+from tracing.marks import marked_parts, web_address
+
+Json = dict[str, Any]
+FILTERS = ("stage", "corpus", "licence", "relevance")
+VALUE_CHARACTERS = 300
+REASONS = {
+    "personal data": ("holds personal data", "hold personal data"),
+    "blocked": ("was blocked", "were blocked"),
+    "taken down": ("was taken down", "were taken down"),
+}
+TIERS = ("high", "medium", "low")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A value that documents can be filtered by, how many have it, and the query that toggles it."""
+
+    value: str
+    documents: int
+    chosen: bool
+    query: str
+
+
+@dataclass(frozen=True)
+class DocumentGroup:
+    """Documents of one source: the most relevant, and those that repeat it."""
+
+    first: Json
+    others: list[Json]
+
+
+@dataclass(frozen=True)
+class FoundSpan:
+    """One verbatim run of words: how often it stands in each stage's data, and documents that hold it."""
+
+    text: str
+    count: int
+    one_in: str
+    by_bytes: bool
+    added: bool | None
+    rungs: list[Rung]
+    groups: list[DocumentGroup]
+    documents: int
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What stands behind some lit words. `hidden` documents do not pass the filters."""
+
+    spans: list[FoundSpan]
+    filters: list[tuple[str, list[Choice]]]
+    hidden: int
+    withheld: list[tuple[int, str]]
+    unanswered: list[str]
+
+    @property
+    def filtered(self) -> bool:
+        return any(choice.chosen for _, choices in self.filters for choice in choices)
+
+
+def chosen_filters(query: Mapping[str, str]) -> dict[str, str]:
+    """The filters that a page's query names."""
+    return {name: query[name][:VALUE_CHARACTERS] for name in FILTERS if query.get(name)}
+
+
+def panel_of(
+    trace: Json, start: int, end: int, filters: Mapping[str, str], base: Mapping[str, str]
+) -> Panel | None:
+    """The panel of the segment that shares most of characters [start, end); None if nothing there is lit.
+
+    A document that holds several of the segment's runs is listed under the longest. `base` are the other
+    fields of the page's query, kept in the links of the filters.
+    """
+    spans = spans_at(trace, start, end)
+    if not spans:
+        return None
+    documents = {number: trace["documents"][number] for span in spans for number in span["documents"]}
+    kept = {number for number, document in documents.items() if passes(document, filters)}
+    listed: set[int] = set()
+    found = []
+    for span in spans:
+        found.append(found_span(trace, span, [n for n in span["documents"] if n in kept - listed]))
+        listed.update(span["documents"])
+    return Panel(
+        spans=found,
+        filters=choices_of(list(documents.values()), filters, base),
+        hidden=len(documents) - len(kept),
+        withheld=withheld_words(trace.get("withheld", [])),
+        unanswered=[index["name"] for index in trace.get("indexes", []) if not index.get("answered", True)],
+    )
+
+
+def spans_at(trace: Json, start: int, end: int) -> list[Json]:
+    """The spans of the segment that shares most of [start, end), longest first; none if none does."""
+    shared = {part: min(end, part.end) - max(start, part.start) for part in segments(trace["spans"])}
+    segment = max(shared, key=lambda candidate: shared[candidate], default=None)
+    if segment is None or shared[segment] <= 0:
+        return []
+    return sorted((trace["spans"][number] for number in segment.spans), key=lambda span: -len(span["text"]))
+
+
+def passes(document: Json, filters: Mapping[str, str]) -> bool:
+    return all(str(document.get(name) or "") == value for name, value in filters.items())
+
+
+def found_span(trace: Json, span: Json, numbers: list[int]) -> FoundSpan:
+    highlight = ",".join(map(str, trace["token_ids"][span["token_start"] : span["token_end"]]))
+    documents = [shown_document(trace["documents"][number], highlight) for number in numbers]
+    return FoundSpan(
+        text=span["text"],
+        count=span["count"],
+        one_in=one_in(span["log_probability"]),
+        by_bytes=span.get("matched_on") == "bytes",
+        added=span.get("added"),
+        rungs=ladder(trace, span),
+        groups=grouped(documents),
+        documents=len(documents),
+    )
+
+
+def shown_document(document: Json, highlight: str) -> Json:
+    return document | {
+        "url": web_address(document.get("url")),
+        "parts": marked_parts(document["snippet"], document["matches"]),
+        "highlight": highlight,
+    }
+
+
+def grouped(documents: list[Json]) -> list[DocumentGroup]:
+    """Documents that repeat each other together, where the most relevant of them stands."""
+    return [
+        DocumentGroup(documents[group.first], [documents[number] for number in group.repeats])
+        for group in group_repeats(documents)
+    ]
+
+
+def choices_of(
+    documents: list[Json], filters: Mapping[str, str], base: Mapping[str, str]
+) -> list[tuple[str, list[Choice]]]:
+    """For each filter that would change anything, its values with the documents that have them."""
+    found = []
+    for name in FILTERS:
+        counts: dict[str, int] = {}
+        for document in documents:
+            if value := str(document.get(name) or ""):
+                counts[value] = counts.get(value, 0) + 1
+        if name in filters:
+            counts.setdefault(filters[name], 0)
+        if len(counts) > 1 or name in filters:
+            values = sorted(counts, key=TIERS.index) if counts.keys() <= set(TIERS) else list(counts)
+            found.append((name, [choice(name, value, counts[value], filters, base) for value in values]))
+    return found
+
+
+def choice(
+    name: str, value: str, documents: int, filters: Mapping[str, str], base: Mapping[str, str]
+) -> Choice:
+    chosen = filters.get(name) == value
+    others = {other: kept for other, kept in filters.items() if other != name}
+    fields = {**base, **others} if chosen else {**base, **others, name: value}
+    return Choice(value, documents, chosen, "?" + urlencode(fields))
+
+
+def withheld_words(withheld: list[Json]) -> list[tuple[int, str]]:
+    """How many documents are withheld, and why, in words."""
+    found = []
+    for entry in withheld:
+        other = f"withheld: {entry['reason']}"
+        one, many = REASONS.get(entry["reason"], (other, other))
+        found.append((entry["documents"], one if entry["documents"] == 1 else many))
+    return found

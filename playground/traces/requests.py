@@ -1,0 +1,50 @@
+"""What the views of traces share: whose a thing is, lighting it otherwise, links and refusals."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+
+from playground.models import Message, Role, Thread
+from playground.traces.lighting import Lighting
+from playground.traces.subjects import Subject
+from tracing.core.errors import InputError, TracingError
+from tracing.models import KeptTrace, Share
+
+
+def own_threads(request: HttpRequest) -> Any:
+    return Thread.objects.of_browser(request.user, request.session.session_key)
+
+
+def own_answer(request: HttpRequest, pk: UUID) -> Message:
+    """The browser's own answer; someone else's, or nobody's, is a 404."""
+    answers = Message.objects.filter(thread__in=own_threads(request), role=Role.ASSISTANT)
+    return get_object_or_404(answers.select_related("thread", "checkpoint"), pk=pk)
+
+
+def own_trace(request: HttpRequest, pk: UUID) -> KeptTrace:
+    """The browser's own kept trace; someone else's, or nobody's, is a 404."""
+    kept: KeptTrace = get_object_or_404(KeptTrace.objects.of_browser(request), pk=pk)
+    return kept
+
+
+def relit(subject: Subject, lighting: Lighting) -> tuple[Subject, str]:
+    """The subject as it is asked for; or as it was kept, and why it cannot be otherwise."""
+    try:
+        return subject.relit(lighting), ""
+    except TracingError as error:
+        return subject, str(error)
+
+
+def refused(request: HttpRequest, error: Exception) -> HttpResponse:
+    """A page that says why something cannot be traced; 422 where the request is to blame."""
+    status = 422 if isinstance(error, InputError) else 503
+    return render(request, "playground/traces/refused.html", {"error": error}, status=status)
+
+
+def linked(request: HttpRequest, share: Share) -> Share:
+    """The share, with the whole address of its link."""
+    share.link = request.build_absolute_uri(reverse("shared-trace", args=[share.token]))
+    return share

@@ -1,0 +1,53 @@
+"""What a fine-tune added: spans that stand in a checkpoint's data and in none of its ancestor's."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tracing.core.request import TraceRequest
+from tracing.core.trace import Tracer
+
+Json = dict[str, Any]
+
+
+def mark_added(trace: Json, ancestor: Tracer, cancelled: Callable[[], bool] | None = None) -> Json:
+    """The trace with `added` in each span: True where no store of the ancestor holds its tokens in a row.
+
+    Exact: a run occurs in the ancestor's data if and only if it lies inside one of the ancestor's own maximal
+    runs, and those are found over the same ids. None where that cannot be said, because an index of the
+    ancestor did not answer. Raises as Tracer.trace does.
+    """
+    request = TraceRequest(token_ids=trace["token_ids"], raw=True)
+    answer = ancestor.trace(request, cancelled).to_json()
+    whole = all(index.get("answered", True) for index in answer["indexes"])
+    known = KnownRuns(answer["spans"])
+    marked = [span | {"added": None if not whole else not known.hold(span)} for span in trace["spans"]]
+    return trace | {"spans": marked}
+
+
+class KnownRuns:
+    """The maximal runs of a text in some data, to be asked whether they hold a shorter one."""
+
+    def __init__(self, runs: Sequence[Json]) -> None:
+        self._starts, self._reach = reach([(run["token_start"], run["token_end"]) for run in runs])
+        self._letters, self._letters_reach = reach([(run["start"], run["end"]) for run in runs])
+
+    def hold(self, span: Json) -> bool:
+        """Whether the span's tokens lie in one run; of a span that was matched on bytes, its characters."""
+        if span.get("matched_on") == "bytes":
+            return within(self._letters, self._letters_reach, span["start"], span["end"])
+        return within(self._starts, self._reach, span["token_start"], span["token_end"])
+
+
+def reach(runs: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    """The starts in order, and for each the furthest end of the runs that begin there or before."""
+    ordered = sorted(runs)
+    ends: list[int] = []
+    for _, end in ordered:
+        ends.append(max(end, ends[-1] if ends else end))
+    return [start for start, _ in ordered], ends
+
+
+def within(starts: Sequence[int], ends: Sequence[int], start: int, end: int) -> bool:
+    before = bisect_right(starts, start)
+    return before > 0 and ends[before - 1] >= end
