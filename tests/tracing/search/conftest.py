@@ -1,29 +1,17 @@
 """Both search backends: every test that asks for `index` or `open_index` runs over each."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.tracing.support.elasticsearch import WHEN_ABSENT, ElasticsearchServer, start_script
 from tracing.core.search.elastic.connection import Connection
 from tracing.core.search.elastic.elasticsearch_index import ElasticsearchIndex
 from tracing.core.search.embedded.tantivy_index import TantivyIndex
 from tracing.core.search.index import SearchIndex
 
 OpenIndex = Callable[[], SearchIndex]
-
-
-@pytest.fixture(scope="session")
-def elasticsearch_server() -> Iterator[ElasticsearchServer]:
-    """One server for the whole test session."""
-    script = start_script()
-    if script is None:
-        pytest.skip(WHEN_ABSENT)
-    server = ElasticsearchServer(script)
-    yield server
-    server.remove()
 
 
 @pytest.fixture(params=["tantivy", "elasticsearch"])

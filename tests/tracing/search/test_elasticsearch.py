@@ -11,8 +11,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from tests.sites import free_port
-from tests.tracing.search.conftest import start_script
-from tests.tracing.support.elasticsearch import WHEN_ABSENT, ElasticsearchServer
+from tests.tracing.support.elasticsearch import WHEN_ABSENT, ElasticsearchServer, start_script
 from tests.tracing.support.passages import Text, load_passages, passages, query
 from tracing.core.errors import SearchUnavailable
 from tracing.core.search.elastic.connection import Connection
