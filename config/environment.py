@@ -92,6 +92,11 @@ ELASTICSEARCH_INDEX = Setting(
     "headwater",
     "What the names of the indexes in Elasticsearch begin with; lower case, another one for each Headwater.",
 )
+NODE_WAIT_S = Setting(
+    "HEADWATER_NODE_WAIT_S",
+    "5",
+    "Seconds that a trace waits for index nodes before it says that they did not answer.",
+)
 ANONYMOUS_CHAT = Setting(
     "HEADWATER_ANONYMOUS", "0", "Let people chat without signing in. The demo turns it on."
 )

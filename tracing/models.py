@@ -58,6 +58,11 @@ class Store(models.Model):
     def path(self) -> Path:
         return settings.HOME / "stores" / self.name
 
+    @property
+    def is_here(self) -> bool:
+        """Whether its files are on this machine; else an index node may hold them."""
+        return self.path.is_dir()
+
 
 class KeptKind(models.TextChoices):
     TEXT = "text", "a text"

@@ -5,6 +5,7 @@ from pathlib import Path
 from tracing.cache import Cache
 from tracing.core.engines.choice import searched_by
 from tracing.core.engines.infini_gram import InfiniGramStore
+from tracing.core.errors import StoreMissing
 from tracing.core.stores.store import TokenStore
 from tracing.core.text.tokenizer import TextTokenizer
 from tracing.models import Store
@@ -16,6 +17,11 @@ _tokenizers: Cache[tuple[Path, int], TextTokenizer] = Cache(size=64)
 
 def open_store(store: Store) -> TokenStore:
     """The store's reader, shared by this process's threads. Raises StoreError."""
+    if not store.is_here:
+        raise StoreMissing(
+            f"No token store at {store.path}: {store.name} is not on this machine. Where an index node holds "
+            "it, it can be searched, and its documents read there."
+        )
     return _stores.get((store.path, store.digest), lambda: TokenStore.open(store.path))
 
 

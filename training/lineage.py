@@ -39,7 +39,8 @@ class Lineage:
         return list({row.store.pk: row.store for row in self.readings}.values())
 
     def seen(self, store_name: str, document: int) -> dict[str, Any] | None:
-        """How often and when the model saw a document, or None for a store that it was not trained on.
+        """How often and when the model saw a document, or None for a store that it was not trained on,
+        or one on another machine: the order of the data follows from all of its documents' lengths.
 
         Steps count from 1, as metrics do: a checkpoint of step s has seen what steps 1 to s trained on.
         `times` is how many of them trained on some of the document, 0 where this checkpoint was saved before
@@ -47,7 +48,7 @@ class Lineage:
         and had, seen it. Where several stages read the store, the first one counts.
         """
         reading = next((row for row in self.readings if row.store.name == store_name), None)
-        if reading is None:
+        if reading is None or not reading.store.is_here:
             return None
         steps = steps_of(reading, document)
         seen = [step for step in steps if step <= reading.checkpoint.step]

@@ -10,13 +10,15 @@ from typing import Any
 from tracing.cache import Cache
 from tracing.core.documents.filters import DocumentFilter
 from tracing.core.errors import InputError
+from tracing.core.indexes import Index
 from tracing.core.request import TraceRequest
 from tracing.core.stores.store import TokenStore
 from tracing.core.text.tokenizer import TextTokenizer
 from tracing.core.trace import LiveTrace, Tracer
 from tracing.models import Store
+from tracing.nodes.elsewhere import open_indexes
 from tracing.packs import packs_of
-from tracing.services import open_searched, open_tokenizer
+from tracing.services import open_tokenizer
 from tracing.withholding.lookup import WithheldNow
 from training.added import mark_added
 from training.lineage import Lineage, ancestor_called, lineage_stores
@@ -40,11 +42,17 @@ def tracer_for(checkpoint: Checkpoint) -> Tracer:
 def open_tracer(checkpoint: Checkpoint, stores: list[Store]) -> Tracer:
     if not stores:
         raise InputError(f"No token store is known for {checkpoint}: register its data to trace its answers.")
-    opened = [open_searched(store) for store in stores]
+    opened = open_indexes(stores)
     packs = packs_of([store for store in opened if isinstance(store, TokenStore)])
-    searched = [f"{store.engine} {store.digest}" for store in stores]
+    pairs = zip(stores, opened, strict=True)
+    searched = [f"{row.engine} {row.digest} {index_state(store)}" for row, store in pairs]
     key = (str(checkpoint.path), checkpoint.digest, *searched, *(pack.store.path.name for pack in packs))
     return _tracers.get(key, lambda: Tracer(opened, open_tokenizer(checkpoint.path), packs))
+
+
+def index_state(store: object) -> str:
+    """What tells a tracer over this store from one over the same store in another state."""
+    return f"away: {store.reason}" if isinstance(store, Index) else type(store).__name__
 
 
 def trace_checkpoint(

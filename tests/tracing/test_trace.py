@@ -39,6 +39,7 @@ def test_the_answer_has_the_shape_that_programs_rely_on() -> None:
         "digest": digests[0],
         "tokens": 2 * len(encode(f"x {SENTENCE}")),
         "documents": 2,
+        "answered": True,
     }
     assert answer["token_ids"] == ids
     [span] = answer["spans"]
@@ -89,7 +90,7 @@ def test_a_trace_can_be_limited_to_stages() -> None:
         assert tracer.trace(TraceRequest(token_ids=ids)).spans[0].stages == {"pretrain": 1, "think-sft": 2}
         only = tracer.trace(TraceRequest(token_ids=ids, stages=("think-sft",)))
         assert only.spans[0].stages == {"think-sft": 2}
-        assert [store.manifest.stage for store in only.stores] == ["think-sft"] * 2
+        assert [index.stage for index in only.indexes] == ["think-sft"] * 2
         with pytest.raises(InputError, match="think-dpo"):
             tracer.trace(TraceRequest(token_ids=ids, stages=("think-dpo",)))
 

@@ -1,5 +1,7 @@
 """The one exception family of tracing. Every message says what, which value, and what to do next."""
 
+from collections.abc import Mapping
+
 
 class TracingError(Exception):
     """Base of every error that tracing raises on purpose."""
@@ -39,3 +41,11 @@ class Cancelled(TracingError):
 
 class EngineFailed(TracingError):
     """The engine that searches a store crashed, did not answer or is not installed."""
+
+
+class Unanswered(TracingError):
+    """Indexes on other machines did not answer; `reasons` says why, by digest."""
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        self.reasons = dict(reasons)
+        super().__init__("; ".join(f"{name}: {reason}" for name, reason in self.reasons.items()))

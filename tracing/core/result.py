@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tracing.core.documents.relevance import best_tier
 from tracing.core.documents.repeats import with_repeats
 from tracing.core.documents.traced import TracedDocument
-from tracing.core.engines.engine import Searched
+from tracing.core.indexes import Index
 from tracing.core.matching.spans import Piece, Span
 
 
@@ -33,7 +33,7 @@ class Trace:
 
     text: str
     token_ids: tuple[int, ...]
-    stores: tuple[Searched, ...]
+    indexes: tuple[Index, ...]
     spans: tuple[Span, ...]
     documents: tuple[TracedDocument, ...]
     coverage: Coverage
@@ -44,7 +44,7 @@ class Trace:
         """The answer of POST /v1/traces."""
         return {
             "object": "trace",
-            "indexes": [_index_json(store) for store in self.stores],
+            "indexes": [index.to_json() for index in self.indexes],
             "text": self.text,
             "token_ids": list(self.token_ids),
             "spans": [_span_json(span) for span in self.spans],
@@ -106,12 +106,6 @@ def _covered(pieces: Sequence[Piece], tokens: int) -> NDArray[np.bool_]:
     for start, stop in pieces:
         covered[start:stop] = True
     return covered
-
-
-def _index_json(store: Searched) -> dict[str, Any]:
-    manifest = store.manifest
-    fields = {"name": manifest.name, "stage": manifest.stage, "digest": manifest.digest}
-    return {**fields, "tokens": manifest.tokens, "documents": manifest.documents}
 
 
 def _span_json(span: Span) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from tracing.core.documents.traced import (
     link_spans,
     score_documents,
 )
-from tracing.core.errors import InputError, StoreMismatch
-from tracing.core.matching.corpus import Corpus, Stores
+from tracing.core.errors import Unanswered
+from tracing.core.indexes import Index, Indexes, Stages
+from tracing.core.matching.corpus import Corpus, EngineStore
 from tracing.core.matching.live import LiveTrace
 from tracing.core.matching.query import Query
 from tracing.core.matching.spans import (
@@ -36,30 +37,27 @@ from tracing.core.matching.spans import (
 from tracing.core.request import TraceRequest
 from tracing.core.result import Trace, measure_coverage
 from tracing.core.stores.pack import Pack
+from tracing.core.stores.store import TokenStore
 from tracing.core.text.layout import TextLayout
 from tracing.core.text.token_ids import as_token_ids
 from tracing.core.text.tokenizer import TextTokenizer
-
-Stages = tuple[str, ...] | None
 
 
 class Tracer:
     """Traces texts of one model to its stores. Threads may share one tracer.
 
     All stores must have been written with `tokenizer`; StoreMismatch if one was not. Each of `packs`
-    is searched in place of the stores that it stands for.
+    is searched in place of the stores that it stands for. An `Index` in the place of a store is one that
+    cannot be searched now: answers say so.
     """
 
-    def __init__(self, stores: Stores, tokenizer: TextTokenizer, packs: Sequence[Pack] = ()) -> None:
-        for store in stores:
-            if store.manifest.tokenizer != tokenizer.digest:
-                raise StoreMismatch(
-                    f"{store.manifest.name} was written with tokenizer {store.manifest.tokenizer}, "
-                    f"the model has {tokenizer.digest}: build the store with the model's tokenizer."
-                )
-        self.stores, self.tokenizer = tuple(stores), tokenizer
-        self._packs = tuple(packs)
-        self._corpora: dict[Stages, Corpus] = {None: Corpus(self.stores, self._packs)}
+    def __init__(
+        self,
+        stores: Sequence[TokenStore | EngineStore | Index],
+        tokenizer: TextTokenizer,
+        packs: Sequence[Pack] = (),
+    ) -> None:
+        self._indexes, self.tokenizer = Indexes(stores, tokenizer.digest, packs), tokenizer
 
     def trace(
         self,
@@ -74,25 +72,31 @@ class Tracer:
         document (store name, number) when the model saw it; `withheld` says which documents of a store
         must not be shown, and why. Raises InputError for ids outside the
         vocabulary or stages without a store, StoreDamaged if anything that was read is not as written.
+        Stores on other machines that do not answer are left out, and said with the reason.
         """
-        corpus = self.corpus(request.stages)
-        with cancellable(cancelled):
-            return _Tracing(corpus, self.tokenizer, request, cancelled, seen, withheld).run()
+        began, reasons = time.perf_counter(), dict[str, str]()
+        while True:  # each round without those that did not answer in the one before
+            corpus = self._indexes.corpus(request.stages, reasons)
+            asked = self._indexes.listed(request.stages, reasons)
+            tracing = _Tracing(corpus, asked, self.tokenizer, request, began, seen, withheld)
+            try:
+                with cancellable(cancelled):
+                    return tracing.run(cancelled)
+            except Unanswered as error:
+                reasons |= error.reasons
 
     def live(self, options: SpanOptions | None = None, stages: Stages = None) -> LiveTrace:
-        """Follow a stream: push its tokens as they come, and take the spans so far."""
-        return LiveTrace(self.corpus(stages), self.tokenizer, options or SpanOptions())
+        """Follow a stream: push its tokens as they come, and take the spans so far.
+
+        Only stores on this machine are searched: others cannot be asked at every token.
+        """
+        elsewhere = dict.fromkeys(self._indexes.elsewhere, "it lies on another machine")
+        corpus = self._indexes.corpus(stages, elsewhere)
+        return LiveTrace(corpus, self.tokenizer, options or SpanOptions())
 
     def corpus(self, stages: Stages = None) -> Corpus:
         """The stores of these stages, or all, as one; InputError if there are none."""
-        if stages not in self._corpora:
-            chosen = [store for store in self.stores if store.manifest.stage in (stages or ())]
-            if not chosen:
-                known = sorted({store.manifest.stage for store in self.stores})
-                raise InputError(f"No store of stages {list(stages or ())}: this model has {known}.")
-            packs = [pack for pack in self._packs if pack.store.manifest.stage in (stages or ())]
-            self._corpora[stages] = Corpus(chosen, packs)
-        return self._corpora[stages]
+        return self._indexes.corpus(stages, {})
 
 
 class _Tracing:
@@ -101,26 +105,26 @@ class _Tracing:
     def __init__(
         self,
         corpus: Corpus,
+        indexes: Sequence[Index],
         tokenizer: TextTokenizer,
         request: TraceRequest,
-        cancelled: Cancel | None,
+        began: float,
         seen: Seen | None,
         withheld: Withheld | None,
     ) -> None:
-        self._corpus, self._tokenizer, self._request = corpus, tokenizer, request
-        self._cancelled, self._seen = cancelled, seen
-        self._withheld = withheld
+        self._corpus, self._indexes, self._tokenizer, self._request = corpus, indexes, tokenizer, request
+        self._seen, self._withheld = seen, withheld
         self._met: tuple[dict[str, Any], ...] = ()
         self._ids = as_token_ids(request.token_ids)
         self._timing_ms = {"match": 0.0, "documents": 0.0, "rank": 0.0, "total": 0.0}
-        self._began = self._last = time.perf_counter()
+        self._began = self._last = began
 
-    def run(self) -> Trace:
+    def run(self, cancelled: Cancel | None) -> Trace:
         """Match, choose and count spans; sample, score and describe documents."""
         text, layout = self._lay_out()
         query, documents = self._corpus.query(self._ids), list[TracedDocument]()
         with self._corpus.reading():
-            maximal = self._match(query)
+            maximal = maximal_spans(self._corpus.longest_matches(query, cancelled))
             spans = self._count(query, layout, self._choose(layout, maximal))
             self._clock("match")
             if not self._request.raw:
@@ -136,7 +140,7 @@ class _Tracing:
         return Trace(
             text=text,
             token_ids=tuple(self._ids.tolist()),
-            stores=self._corpus.stores,
+            indexes=tuple(self._indexes),
             spans=tuple(spans),
             documents=tuple(documents),
             coverage=coverage,
@@ -161,10 +165,6 @@ class _Tracing:
         logs = self._corpus.log_probabilities(self._ids)
         sums: list[float] = np.concatenate([[0.0], np.cumsum(logs)]).tolist()
         return sums
-
-    def _match(self, query: Query) -> list[Piece]:
-        """All maximal spans."""
-        return maximal_spans(self._corpus.longest_matches(query, self._cancelled))
 
     def _choose(self, layout: TextLayout, maximal: list[Piece]) -> list[Piece]:
         """The pieces to show: whole words within sentences, the rarest; all maximal spans if raw."""

@@ -22,11 +22,11 @@ def log_refusal(store: Store, error: TracingError) -> None:
 
 
 def is_behind() -> bool:
-    """Whether a registered store is not, or not wholly, in the index; or another one is. Raises
-    SearchUnavailable."""
-    loads = search_index().loads()
-    stores = dict(Store.objects.values_list("digest", "documents"))
-    return set(loads) != set(stores) or any(not load.is_finished for load in loads.values())
+    """Whether a registered store that is on this machine is not, or not wholly, in the index; or one that
+    is not registered is. Raises SearchUnavailable."""
+    loads, rows = search_index().loads(), list(Store.objects.all())
+    here, known = {row.digest for row in rows if row.is_here}, {row.digest for row in rows}
+    return not here <= set(loads) <= known or any(not load.is_finished for load in loads.values())
 
 
 def load_stores(
@@ -68,6 +68,6 @@ def next_store(writer: IndexWriter, names: Sequence[str], tried: dict[str, bool]
     loads = writer.loads()
     for store in Store.objects.filter(name__in=names) if names else Store.objects.all():
         done = store.digest in loads and loads[store.digest].is_finished
-        if store.digest not in tried and not done:
+        if store.digest not in tried and not done and (names or store.is_here):
             return store
     return None

@@ -89,6 +89,11 @@ def read_manifest(directory: Path) -> Manifest:
         text = read_small_file(path, MANIFEST_BYTES_MAX)
     except StoreMissing as error:
         raise StoreMissing(f"No token store at {directory}: {error}") from error
+    return parse_manifest(text, path)
+
+
+def parse_manifest(text: str | bytes, origin: object) -> Manifest:
+    """The checked manifest that `text` is; StoreDamaged, naming `origin`, where it is none."""
     try:
         fields = json.loads(text)
         if not isinstance(fields, dict):
@@ -96,7 +101,7 @@ def read_manifest(directory: Path) -> Manifest:
         manifest = _parse(fields)
         _check_sizes(manifest)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError) as error:
-        raise StoreDamaged(f"{path} is damaged ({error}): restore or rebuild the store.") from error
+        raise StoreDamaged(f"{origin} is damaged ({error}): restore or rebuild the store.") from error
     return manifest
 
 

@@ -1,0 +1,163 @@
+"""A store that lies on another machine, and the engine that searches such stores by asking their nodes."""
+
+import contextvars
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, Final, NamedTuple, Self
+
+import numpy as np
+
+from tracing.core.engines.engine import Cancel, Excerpt, Longs, Place, Ranges, Terms
+from tracing.core.errors import Unanswered
+from tracing.core.matching.query import Query
+from tracing.core.nodes.questions import excerpt_of
+from tracing.core.stores.manifest import Manifest
+from tracing.core.stores.unigrams import Unigrams
+
+LIMIT_S: Final = 5.0
+_deadline: contextvars.ContextVar[float | None] = contextvars.ContextVar("deadline", default=None)
+
+
+class Question(NamedTuple):
+    """What is asked of the node that holds a store; `digest` is of the build of the store that is meant."""
+
+    store: str
+    digest: str
+    operation: str
+    arguments: Mapping[str, Any]
+
+
+class Reply(NamedTuple):
+    """What a node said: a value, or the reason why it has none."""
+
+    value: Any
+    reason: str = ""
+
+
+Ask = Callable[[Sequence[Question], float], Sequence[Reply]]
+"""Puts questions to their nodes, all at once, and waits for the answers until a time of time.monotonic()."""
+
+
+class NodeStore:
+    """A store on another machine, as its node announced it by its directory's name. Threads may share one.
+
+    `limit_s` is how long a trace waits for all of its questions together.
+    """
+
+    def __init__(self, name: str, manifest: Manifest, ask: Ask, *, limit_s: float = LIMIT_S) -> None:
+        self.name, self.manifest, self.ask, self.limit_s = name, manifest, ask, limit_s
+
+    @classmethod
+    def engine(cls, stores: Sequence[Self]) -> "NodeEngine":
+        """The engine that searches these stores."""
+        return NodeEngine(stores)
+
+    @cached_property
+    def unigrams(self) -> Unigrams:
+        """How often each id occurs in the store, asked for once. Unanswered where its node does not say."""
+        [found] = NodeEngine([self]).ask("unigrams", [{}])
+        return _array(found, (-1, 2), self)
+
+
+class NodeEngine:
+    """Searches stores on other machines: one round of questions to all of their nodes for each call.
+
+    Unanswered, naming every store whose node failed, where one is late, away or refuses.
+    """
+
+    def __init__(self, stores: Sequence[NodeStore]) -> None:
+        self._stores = stores
+        self._shards = [store.manifest.shards for store in stores]
+        self._firsts = np.concatenate([[0], np.cumsum(self._shards)])
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Sets the time by which all that is asked within must be answered. Nodes check what they read."""
+        token = _deadline.set(time.monotonic() + max(store.limit_s for store in self._stores))
+        try:
+            yield
+        finally:
+            _deadline.reset(token)
+
+    def longest_matches(self, query: Query, cancelled: Cancel | None) -> Longs:
+        found = self.ask("lengths", [{"token_ids": query.token_ids}] * len(self._stores))
+        shaped = [_array(f, (query.size,), store) for f, store in zip(found, self._stores, strict=True)]
+        lengths: Longs = np.maximum.reduce(shaped)
+        return lengths
+
+    def find(
+        self, query: Query, starts: Longs, stops: Longs, within: Ranges | None = None, known: int = 1
+    ) -> Ranges:
+        if not starts.size:
+            return Ranges(*np.zeros((2, sum(self._shards), 0), dtype=np.int64))
+        asked = {"token_ids": query.token_ids, "starts": starts, "stops": stops}
+        found = self.ask("ranges", [asked] * len(self._stores))
+        shaped = [
+            _array(f, (2, store.manifest.shards, starts.size), store)
+            for f, store in zip(found, self._stores, strict=True)
+        ]
+        return Ranges(*np.concatenate(shaped, axis=1))
+
+    def locate(self, rows: Longs, ranks: Longs) -> Longs:
+        chosen = [np.flatnonzero(self._of_store(rows) == number) for number in range(len(self._stores))]
+        asked = [
+            {"rows": rows[mine] - self._firsts[number], "ranks": ranks[mine]} if mine.size else None
+            for number, mine in enumerate(chosen)
+        ]
+        found = np.empty((ranks.size, 4), dtype=np.int64)
+        for store, mine, places in zip(self._stores, chosen, self.ask("places", asked), strict=True):
+            if places is not None:
+                found[mine] = _array(places, (mine.size, 4), store)
+        return found
+
+    def read(self, places: Sequence[Place], terms: Terms) -> list[Excerpt]:
+        rows = np.array([place.row for place in places], dtype=np.int64)
+        chosen = [np.flatnonzero(self._of_store(rows) == number) for number in range(len(self._stores))]
+        by = [terms.token_ids, terms.weights, terms.mean_length]
+        asked = [
+            {"places": [self._fields(places[n], first) for n in mine.tolist()], "terms": by}
+            if mine.size
+            else None
+            for mine, first in zip(chosen, self._firsts.tolist()[:-1], strict=True)
+        ]
+        found: dict[int, Excerpt] = {}
+        for mine, excerpts in zip(chosen, self.ask("documents", asked), strict=True):
+            found |= dict(zip(mine.tolist(), map(excerpt_of, excerpts or []), strict=True))
+        return [found[n] for n in range(len(places))]
+
+    def ask(self, operation: str, arguments: Sequence[Mapping[str, Any] | None]) -> list[Any]:
+        """The answer of each store to its arguments; None where there are none."""
+        questions = {
+            n: Question(store.name, store.manifest.digest, operation, given)
+            for n, (store, given) in enumerate(zip(self._stores, arguments, strict=True))
+            if given is not None
+        }
+        if not questions:
+            return [None] * len(self._stores)
+        deadline = _deadline.get() or time.monotonic() + max(store.limit_s for store in self._stores)
+        replies = dict(zip(questions, self._stores[0].ask(list(questions.values()), deadline), strict=True))
+        reasons = {questions[n].digest: reply.reason for n, reply in replies.items() if reply.reason}
+        if reasons:
+            raise Unanswered(reasons)
+        return [replies[n].value if n in replies else None for n in range(len(self._stores))]
+
+    def _of_store(self, rows: Longs) -> Longs:
+        """Which of the stores each row belongs to."""
+        found: Longs = np.searchsorted(self._firsts, rows, side="right") - 1
+        return found
+
+    def _fields(self, place: Place, first: int) -> list[Any]:
+        """A place as it is sent, its row numbered within its store."""
+        return [place.row - first, place.document, place.start, place.stop, place.matches]
+
+
+def _array(found: Any, shape: tuple[int, ...], store: NodeStore) -> Longs:
+    """What a node answered, if it is whole numbers of this shape (-1 for any length); else Unanswered."""
+    if isinstance(found, np.ndarray) and found.dtype == np.int64 and found.ndim == len(shape):
+        sizes = zip(shape, found.shape, strict=True)
+        if all(wanted in (-1, size) for wanted, size in sizes):
+            return found
+    reason = "its node answers in another way: run the same version everywhere."
+    raise Unanswered({store.manifest.digest: reason})

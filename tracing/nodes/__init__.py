@@ -1,0 +1,1 @@
+"""Stores on other machines: index nodes serve them through Celery and Redis."""

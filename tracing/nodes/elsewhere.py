@@ -1,0 +1,56 @@
+"""The stores of this site that lie on other machines: registering them, and opening them to be searched."""
+
+from collections.abc import Sequence
+
+import redis
+from django.conf import settings
+
+from tracing.cache import Cache
+from tracing.core.indexes import Index
+from tracing.core.matching.corpus import EngineStore
+from tracing.core.nodes.node_store import NodeStore
+from tracing.core.stores.manifest import Manifest
+from tracing.core.stores.store import TokenStore
+from tracing.models import Store
+from tracing.nodes.announcing import Announced, announced
+from tracing.nodes.asking import ask_nodes
+from tracing.opening import open_searched
+
+_stores: Cache[tuple[str, str], NodeStore] = Cache(size=256)
+
+
+def open_indexes(stores: Sequence[Store]) -> list[TokenStore | EngineStore | Index]:
+    """Each store as a tracer is given it: opened here, searched on its node, or an Index that says why not.
+
+    Raises StoreError for a store on this machine that is damaged.
+    """
+    held = None if all(store.is_here for store in stores) else held_elsewhere()
+    return [open_searched(store) if store.is_here else open_elsewhere(store, held) for store in stores]
+
+
+def held_elsewhere() -> dict[str, list[Announced]] | None:
+    """What nodes announce, or None where Redis does not answer."""
+    try:
+        return announced()
+    except (redis.RedisError, OSError):
+        return None
+
+
+def open_elsewhere(store: Store, held: dict[str, list[Announced]] | None) -> NodeStore | Index:
+    """The store on its node, or why it cannot be searched."""
+    if held is None:
+        return away(store, "its directory is not here, and Redis does not answer, so no node can be asked.")
+    known = held.get(store.name, [])
+    sound = [e.manifest for e in known if e.manifest is not None and e.manifest.digest == store.digest]
+    if sound:
+        return _stores.get((store.name, store.digest), lambda: on_node(store.name, sound[0]))
+    reasons = [f"on {entry.node}: {entry.reason or 'another build of it'}" for entry in known]
+    return away(store, "; ".join(reasons) or "its directory is not here, and no index node holds it now.")
+
+
+def on_node(name: str, manifest: Manifest) -> NodeStore:
+    return NodeStore(name, manifest, ask_nodes, limit_s=float(settings.NODE_WAIT_S))
+
+
+def away(store: Store, reason: str) -> Index:
+    return Index(store.name, store.stage, store.digest, store.tokens, store.documents, reason)
