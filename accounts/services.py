@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.utils import timezone
 
+from accounts.audit import Actor, record_act
 from accounts.models import ApiKey, Scope, User
 
 KEY_FORMAT = re.compile(r"[A-Za-z0-9]{8}\.[A-Za-z0-9]{16,128}")
@@ -16,22 +18,40 @@ class KeyRefused(Exception):
     """An API key cannot be made or used; the message says why, and never shows the key."""
 
 
+@transaction.atomic
 def create_key(
-    *, user: User, name: str, scopes: Iterable[str], expires_at: datetime | None = None
+    *,
+    user: User,
+    name: str,
+    scopes: Iterable[str],
+    expires_at: datetime | None = None,
+    by: Actor | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make a key; the text returned beside it is shown once and kept nowhere."""
+    """Make a key, and log it; the text returned beside it is shown once and kept nowhere."""
     wanted = sorted(set(scopes))
     if unknown := set(wanted) - set(Scope.values):
         raise KeyRefused(f"{min(unknown)!r} is no scope; choose from {', '.join(Scope.values)}.")
     if not wanted:
         raise KeyRefused(f"A key needs a scope: choose from {', '.join(Scope.values)}.")
-    return ApiKey.objects.create_key(name=name, user=user, scopes=wanted, expiry_date=expires_at)
+    key, secret = ApiKey.objects.create_key(name=name, user=user, scopes=wanted, expiry_date=expires_at)
+    log_key(key, "create key", by)
+    return key, secret
 
 
-def revoke_key(*, key: ApiKey) -> None:
-    """From now on nobody can use it; this cannot be undone."""
+@transaction.atomic
+def revoke_key(*, key: ApiKey, by: Actor | None = None) -> None:
+    """From now on nobody can use it; this cannot be undone, and is logged."""
     key.revoked = True
     key.save(update_fields=["revoked"])
+    log_key(key, "revoke key", by)
+
+
+def log_key(key: ApiKey, action: str, by: Actor | None = None) -> None:
+    """An entry of the audit log about a key, by its own user unless somebody else did it."""
+    detail = {"user": key.user.get_username(), "scopes": key.scopes}
+    by = by or Actor(key.user.get_username(), key.user)
+    label = f"{key.name} ({key.prefix})"
+    record_act(by=by, action=action, object_type="key", object_id=key.prefix, label=label, detail=detail)
 
 
 def find_key(secret: str) -> ApiKey:

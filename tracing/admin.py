@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from tracing.models import Store
+from tracing.withholding import admin as withholding
 
 
 @admin.register(Store)
@@ -11,9 +12,13 @@ class StoreAdmin(admin.ModelAdmin):
     list_display = ["name", "stage", "documents", "tokens", "engine", "source", "licence", "created_at"]
     list_filter = ["stage", "licence"]
     search_fields = ["name", "source"]
+    actions = [withholding.scan_stores]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Store | None = None) -> list[str]:
         return [field.name for field in Store._meta.fields if field.name != "engine"]
+
+    def has_scan_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("tracing.add_withholding")

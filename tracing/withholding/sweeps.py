@@ -87,7 +87,7 @@ def send(sweep_id: int) -> None:
     from tracing.tasks import run_sweep
 
     try:
-        run_sweep.delay(sweep_id)
+        run_sweep.apply_async((sweep_id,), retry=False)
     except BrokerUnreachable as error:
         log.warning("sweep %d stays queued: Redis does not answer (%s)", sweep_id, error)
 
