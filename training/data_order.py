@@ -1,19 +1,15 @@
 """Which steps of a checkpoint's stage trained on a document: the data order, kept by this process."""
 
 from dataclasses import dataclass
-from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
 
 from tracing.cache import Cache
 from tracing.core.errors import StoreMismatch, StoreMissing
-from tracing.core.stores.shard import Shard
 from tracing.core.stores.store import TokenStore
 from tracing.services import open_store
 from training.core.checkpoints import read_checkpoint
 from training.core.errors import CheckpointError
-from training.core.order import DataOrder
+from training.core.order import Packing
+from training.core.store_order import AnyOrder, document_lengths, new_order
 from training.models import Checkpoint, TrainedOn
 
 
@@ -24,12 +20,12 @@ class OrderSettings:
     seed: int
     sequence_length: int
     batch_size: int
-    packing: Literal["split", "whole"]
+    packing: Packing
     steps: int
 
 
 _settings: Cache[tuple[str, str], OrderSettings] = Cache(size=1024)
-_orders: Cache[tuple[str, OrderSettings], DataOrder] = Cache(size=16)
+_orders: Cache[tuple[str, OrderSettings], AnyOrder] = Cache(size=16)
 
 
 def steps_of(reading: TrainedOn, document: int) -> list[int]:
@@ -53,9 +49,9 @@ def read_settings(checkpoint: Checkpoint, store_name: str) -> OrderSettings:
     return OrderSettings(seed=seed, steps=manifest.steps, **config)
 
 
-def make_order(store: TokenStore, settings: OrderSettings) -> DataOrder:
+def make_order(store: TokenStore, settings: OrderSettings) -> AnyOrder:
     """The order with all the epochs of the stage laid out, so that threads only read it."""
-    order = DataOrder(
+    order = new_order(
         document_lengths(store),
         seed=settings.seed,
         sequence_length=settings.sequence_length,
@@ -64,16 +60,3 @@ def make_order(store: TokenStore, settings: OrderSettings) -> DataOrder:
     )
     order.steps_of(0, settings.steps)
     return order
-
-
-def document_lengths(store: TokenStore) -> NDArray[np.int64]:
-    """Tokens of each document, shape [documents], from the offsets alone."""
-    return np.concatenate([shard_lengths(shard) for shard in store.shards])
-
-
-def shard_lengths(shard: Shard) -> NDArray[np.int64]:
-    """Bytes from each separator to the next, without the separator, in tokens."""
-    offsets = np.frombuffer(shard.offset.copy(0, shard.offset.size_bytes), dtype="<u8").astype(np.int64)
-    ends = np.append(offsets[1:], shard.tokenized.size_bytes)
-    lengths: NDArray[np.int64] = (ends - offsets) // shard.kind.width_bytes - 1
-    return lengths

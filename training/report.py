@@ -41,6 +41,12 @@ def row_of(checkpoint: Checkpoint) -> Row:
         step=checkpoint.step,
         name=checkpoint.name,
         scores=checkpoint.scores,
-        start=parent.scores if parent else {},
+        start=start_of(checkpoint, parent) if parent else {},
         cpu_s=checkpoint.job.cpu_s if checkpoint.job and checkpoint.final else None,
     )
+
+
+def start_of(checkpoint: Checkpoint, parent: Checkpoint) -> dict[str, float]:
+    """The parent's scores, and what the stage itself measured before its first step."""
+    before = {name: checkpoint.metrics.get(f"{name}_before") for name in SCORES}
+    return {**parent.scores, **{name: score for name, score in before.items() if score is not None}}

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from training.core.errors import RecipeError
 from training.core.recipe import FlowRecipe
-from training.core.recipe_files import check_name, flow_stages, load_flow, recipe_table
+from training.core.recipe_files import STARTS_FROM, check_name, flow_stages, load_flow, recipe_table
 from training.jobs import enqueue, recover_jobs, retry_job
 from training.models import Flow, Job, JobState
 
@@ -49,15 +49,15 @@ def written(recipe: str) -> str:
 
 
 def begin_flow(name: str, recipe: str, loaded: FlowRecipe) -> Flow:
-    """A new flow with its jobs, each after the one before."""
+    """A new flow with its jobs, each after the one whose checkpoint it starts from."""
     flow = Flow.objects.create(name=name, recipe=written(recipe))
-    before: Job | None = None
+    jobs: dict[str, Job] = {}
     for position, (stage, settings) in enumerate(flow_stages(loaded)):
-        before = Job.objects.create(
+        jobs[stage] = Job.objects.create(
             flow=flow,
             stage=stage,
             position=position,
-            after=before,
+            after=jobs.get(STARTS_FROM.get(stage, "")),
             config=recipe_table(settings),
             planned_s=settings.planned_s,
         )

@@ -11,11 +11,11 @@ from tracing.core.building.writer import StoreWriter
 from tracing.core.stores.store import TokenStore
 from training.core.batches import IGNORED, Batch, read_batch
 from training.core.bounds import build
-from training.core.loop import store_order
 from training.core.loss import next_token_loss
 from training.core.model import new_model
 from training.core.optim import new_optimizer
 from training.core.recipe import ModelRecipe, TrainRecipe
+from training.core.store_order import store_order
 
 VOCABULARY, PADDING, WIDTH, BATCH = 64, 0, 32, 3
 RECIPE = build(TrainRecipe, {"sequence_length": WIDTH, "batch_size": BATCH, "seed": 3}, "test")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.core.errors import OrderError
-from training.core.order import DataOrder, Packing, Piece
+from training.core.order import DataOrder, Packing, PairOrder, Piece
 
 LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=30)
 SEEDS = st.integers(0, 2**31)
@@ -103,3 +103,34 @@ def test_what_cannot_be_ordered_is_refused() -> None:
         data.steps_of(2, 5)
     with pytest.raises(OrderError, match="no step -1"):
         data.documents_at(-1)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=12), SEEDS, WIDTHS, BATCHES, st.integers(1, 12))
+def test_both_sides_of_a_pair_are_read_at_the_same_steps(
+    lengths: list[int], seed: int, width: int, batch: int, steps: int
+) -> None:
+    kept = np.array([length for length in lengths for _ in range(2)], dtype=np.int64)
+    data = PairOrder(kept, seed=seed, sequence_length=width, batch_size=batch)
+    seen = [[piece.document for piece in data.pieces(step)] for step in range(steps)]
+    for step in range(steps):
+        chosen, rejected = seen[step][:batch], seen[step][batch:]
+        assert [document + 1 for document in chosen] == rejected
+        assert all(document % 2 == 0 for document in chosen)
+        assert [piece.row for piece in data.pieces(step)] == list(range(2 * batch))
+        assert all(piece.length == min(kept[piece.document], width) for piece in data.pieces(step))
+        assert data.documents_at(step) == sorted(set(seen[step]))
+    for document in range(len(kept)):
+        assert data.steps_of(document, steps) == [step for step in range(steps) if document in seen[step]]
+    epoch = [document for step in range(data.steps_in_epochs(1)) for document in seen_at(data, step)]
+    assert set(epoch[: len(kept)]) <= set(range(len(kept)))
+    assert set(epoch) == set(range(len(kept)))
+
+
+def seen_at(data: PairOrder, step: int) -> list[int]:
+    return [piece.document for piece in data.pieces(step)]
+
+
+@pytest.mark.parametrize("lengths", [[], [3], [3, 0], [1, 2, 3]])
+def test_what_is_no_list_of_pairs_has_no_order_of_pairs(lengths: list[int]) -> None:
+    with pytest.raises(OrderError, match="even number of documents"):
+        PairOrder(np.array(lengths, dtype=np.int64), seed=0, sequence_length=8, batch_size=2)

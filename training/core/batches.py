@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.core.order import DataOrder, Piece
+from training.core.order import DataOrder, PairOrder, Piece
 
 IGNORED = -100  # the label that carries no loss, as in torch.nn.functional.cross_entropy
 
@@ -38,7 +38,13 @@ class Batch:
 
 
 def read_batch(
-    documents: Documents, order: DataOrder, step: int, *, batch_size: int, sequence_length: int, padding: int
+    documents: Documents,
+    order: DataOrder | PairOrder,
+    step: int,
+    *,
+    batch_size: int,
+    sequence_length: int,
+    padding: int,
 ) -> Batch:
     """The batch of `step`. Loss is taken on every token but a piece's first, or, where the document's
     metadata has `loss` (token ranges), on those alone."""

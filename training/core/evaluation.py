@@ -49,22 +49,26 @@ class Exam:
     thinking: bool = False
 
     def scores(self, model: Any, problems: int, *, sampled: bool) -> Scores:
-        """Shares of right answers: `greedy` and, if asked for, `sampled` (temperature 1); for a thinking
-        model also `well_formed`, the share of greedy answers that are one closed <think> block and a
-        conclusion."""
+        """Shares of right answers: `greedy` and, if asked for, `sampled` (temperature 1).
+
+        Of the greedy answers also `mean_tokens`, their length, and for a thinking model `well_formed`, the
+        share that are one closed <think> block and a conclusion."""
         if not problems:
             return {}
-        right, formed = self._sit(model, problems, sampled=False)
-        scores = {"greedy": right} | ({"well_formed": formed} if self.thinking else {})
+        right, formed, tokens = self._sit(model, problems, sampled=False)
+        scores = {"greedy": right, "mean_tokens": tokens}
+        scores |= {"well_formed": formed} if self.thinking else {}
         return scores | ({"sampled": self._sit(model, problems, sampled=True)[0]} if sampled else {})
 
-    def _sit(self, model: Any, number: int, *, sampled: bool) -> tuple[float, float]:
+    def _sit(self, model: Any, number: int, *, sampled: bool) -> tuple[float, float, float]:
+        """Shares of right and of well-formed answers, and their mean length in tokens."""
         rng = random.Random(SEED)
         problems = [draw(rng, self.numbers, held_out=True) for _ in range(number)]
         prompts = [self.form.prompt(rng, problem) for problem in problems]
         answers = generate(model, self.tokenizer, prompts, longest=LONGEST_WORKING, sampled=sampled)
         right = sum(self.form.result(answer) == p.result for answer, p in zip(answers, problems, strict=True))
-        return right / number, sum(map(is_well_formed_thought, answers)) / number
+        tokens = sum(len(encoding.ids) for encoding in self.tokenizer.encode_batch(answers))
+        return right / number, sum(map(is_well_formed_thought, answers)) / number, tokens / number
 
 
 def library_answers(store: TokenStore, tokenizer: Tokenizer) -> dict[str, str]:

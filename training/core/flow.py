@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from training.core.errors import TrainingError
-from training.core.recipe_files import StageRecipe, flow_stages, load_flow, recipe_table
+from training.core.recipe_files import STARTS_FROM, StageRecipe, flow_stages, load_flow, recipe_table
 
 POLL_S = 0.2
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ def run_flow(
     """Run every stage of the flow into `home`; returns the last stage's final checkpoint. Raises
     TrainingError where a stage fails."""
     flow = load_flow(recipe)
-    parent: str | None = None
+    finals: dict[str, str | None] = {}
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description:14}"),
@@ -40,9 +40,10 @@ def run_flow(
     )
     with Progress(*columns, TimeElapsedColumn(), console=console or Console()) as progress:
         for stage, settings in flow_stages(flow):
+            parent = finals.get(STARTS_FROM.get(stage, ""))
             config = job_config(stage, flow.name, home, parent, settings, threads or os.cpu_count() or 1)
-            parent = run_stage(config, home / "jobs" / f"{flow.name}-{stage}", progress) or parent
-    return Path(parent or home)
+            finals[stage] = run_stage(config, home / "jobs" / f"{flow.name}-{stage}", progress)
+    return Path(next((path for path in reversed(finals.values()) if path), home))
 
 
 def job_config(

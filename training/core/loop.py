@@ -4,19 +4,14 @@ checkpoints."""
 import math
 import time
 
-import numpy as np
 import torch
 
-from tracing.core.stores.store import TokenStore
-from training.core.batches import Batch, read_batch
 from training.core.errors import DivergedError
-from training.core.loss import next_token_loss
 from training.core.meter import Meter
 from training.core.model import autocast
+from training.core.objective import NextToken, Objective
 from training.core.optim import learning_rate, new_optimizer, set_learning_rate
-from training.core.order import DataOrder
 from training.core.publishing import Publisher
-from training.core.recipe import TrainRecipe
 from training.core.stage import Stage
 from training.core.state import StateFile
 from training.core.threads import Governor
@@ -24,44 +19,23 @@ from training.core.threads import Governor
 METRIC_STEPS = 10
 
 
-def store_order(store: TokenStore, recipe: TrainRecipe) -> DataOrder:
-    """The order in which a stage with this recipe reads this store."""
-    lengths = np.array(
-        [len(store.token_ids(document)) for document in range(store.documents)], dtype=np.int64
-    )
-    return DataOrder(
-        lengths,
-        seed=recipe.seed,
-        sequence_length=recipe.sequence_length,
-        batch_size=recipe.batch_size,
-        packing=recipe.packing,
-    )
-
-
-def count_steps(order: DataOrder, recipe: TrainRecipe) -> int:
-    """Steps of the whole stage, at least one."""
-    by_tokens = -(-recipe.tokens // (recipe.batch_size * recipe.sequence_length))
-    return max(1, by_tokens or order.steps_in_epochs(recipe.epochs))
-
-
-def train(stage: Stage) -> None:
-    """Run the stage from its last saved state to its final checkpoint. Raises DivergedError, or what the disk
-    says."""
-    Loop(stage).run()
+def train(stage: Stage, objective: Objective | None = None) -> None:
+    """Run the stage from its last saved state to its final checkpoint, by default on predicting the next
+    token. Raises DivergedError, or what the disk says."""
+    Loop(stage, objective or NextToken(stage)).run()
 
 
 class Loop:
     """One run of a stage."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, objective: Objective) -> None:
         self._stage, self._recipe, self._events = stage, stage.recipe, stage.job.events
-        self._order = store_order(stage.store, stage.recipe)
-        self.steps = count_steps(self._order, stage.recipe)
+        self._objective, self.steps = objective, objective.steps
         self._publisher = Publisher(stage, self.steps)
         self._optimizer = new_optimizer(stage.model, stage.recipe)
         self._state = StateFile(stage.job.folder)
         self._governor = Governor(stage.job.config.threads)
-        self._meter = Meter(stage.recipe.batch_size * stage.recipe.sequence_length)
+        self._meter = Meter(objective.step_tokens)
         self._saved_at = time.monotonic()
         stage.model.set_attn_implementation(stage.recipe.attention)
 
@@ -93,23 +67,14 @@ class Loop:
         rate = learning_rate(self._recipe, step, self.steps)
         set_learning_rate(self._optimizer, rate)
         with autocast():
-            objective, nll = next_token_loss(self._stage.model, self._batch(step), self._recipe.z_loss)
+            objective, measured = self._objective.loss(step)
         objective.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self._stage.model.parameters(), self._recipe.clip)
         self._optimizer.step()
         self._optimizer.zero_grad()
-        self._meter.add(nll.item(), norm.item(), rate)
+        values = {name: value.item() for name, value in measured.items()}
+        self._meter.add(values.pop("loss"), norm.item(), rate, values)
         self._check(step)
-
-    def _batch(self, step: int) -> Batch:
-        return read_batch(
-            self._stage.store,
-            self._order,
-            step,
-            batch_size=self._recipe.batch_size,
-            sequence_length=self._recipe.sequence_length,
-            padding=self._stage.padding,
-        ).to(self._stage.model.device)
 
     def _check(self, step: int) -> None:
         if not math.isfinite(self._meter.last_loss) or not math.isfinite(self._meter.last_norm):

@@ -1,7 +1,7 @@
 """Loss, gradient norm and speed of the steps since the last line of metrics."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 
@@ -12,6 +12,7 @@ class Meter:
         self.step_tokens = step_tokens
         self.last_loss = self.last_norm = self.rate = 0.0
         self._losses: list[float] = []
+        self._others: list[Mapping[str, float]] = []
         self._norms: list[float] = []
         self._line_at = self._step_at = time.monotonic()
         self._step_s: float | None = None
@@ -26,10 +27,11 @@ class Meter:
         self._line_at += took_s
         self._step_at += took_s
 
-    def add(self, loss: float, norm: float, rate: float) -> None:
+    def add(self, loss: float, norm: float, rate: float, others: Mapping[str, float]) -> None:
         self.last_loss, self.last_norm, self.rate = loss, norm, rate
         self._losses.append(loss)
         self._norms.append(norm)
+        self._others.append(others)
         now = time.monotonic()
         took_s, self._step_at = now - self._step_at, now
         self._step_s = took_s if self._step_s is None else 0.95 * self._step_s + 0.05 * took_s
@@ -49,7 +51,9 @@ class Meter:
             "tokens_per_s": round(speed, 1),
             "gradient_norm": sum(self._norms) / len(self._norms),
         }
-        self._losses, self._norms, self._line_at = [], [], now
+        for name in self._others[-1]:
+            line[name] = sum(others[name] for others in self._others) / len(self._others)
+        self._losses, self._norms, self._others, self._line_at = [], [], [], now
         return line
 
     def summary(self) -> dict[str, float]:

@@ -24,7 +24,8 @@ def new_optimizer(model: nn.Module, recipe: TrainRecipe) -> torch.optim.AdamW:
 
 def learning_rate(recipe: TrainRecipe, step: int, steps: int) -> float:
     """The rate for `step` out of `steps`: a linear warm-up times the schedule."""
-    warm = min(1.0, (step + 1) / recipe.warmup_steps) if recipe.warmup_steps else 1.0
+    warmup_steps = math.ceil(recipe.warmup_share * steps) or recipe.warmup_steps
+    warm = min(1.0, (step + 1) / warmup_steps) if warmup_steps else 1.0
     part = step / steps
     peak, final = recipe.learning_rate, recipe.final_learning_rate
     if recipe.schedule == "cosine":

@@ -7,6 +7,8 @@ sequences of `sequence_length` and steps of `batch_size` sequences. Two ways of 
 split  documents follow each other without a gap and are cut where a sequence ends (pretraining, midtraining)
 whole  a document that no longer fits begins the next sequence, the rest of the line stays empty; one longer
        than a sequence is cut (SFT, where half an answer teaches the wrong thing)
+
+A store of preferences is not laid on a line but read two by two: see PairOrder.
 """
 
 # ruff: noqa: N803, N806, N815  (capitals at the end of a name are the array's shape)
@@ -21,7 +23,7 @@ from numpy.typing import NDArray
 
 from training.core.errors import OrderError
 
-Packing = Literal["split", "whole"]
+Packing = Literal["split", "whole", "pairs"]
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,46 @@ class DataOrder:
         ends_N = starts_N + lengths_N
         rows = -(-(int(ends_N[-1]) - base) // self._width)
         return _Epoch(documents_N, starts_N, ends_N, base, base + rows * self._width)
+
+
+class PairOrder:
+    """The order of a store of pairs, whose documents 2n and 2n + 1 are a chosen and a rejected answer: both
+    are read at the same step, `batch_size` pairs a step. `lengths`: tokens of each document."""
+
+    def __init__(
+        self, lengths: NDArray[np.int64], *, seed: int, sequence_length: int, batch_size: int
+    ) -> None:
+        if len(lengths) == 0 or len(lengths) % 2 or int(lengths.min()) < 1:
+            raise OrderError(
+                f"a store of pairs has an even number of documents, none empty; this one has {len(lengths)}"
+            )
+        self._kept = np.minimum(lengths, sequence_length)
+        self._batch_size = batch_size
+        pairs = np.ones(len(lengths) // 2, dtype=np.int64)
+        self._pairs = DataOrder(pairs, seed=seed, sequence_length=1, batch_size=batch_size, packing="split")
+
+    def steps_in_epochs(self, epochs: float) -> int:
+        """Steps after which every pair was seen `epochs` times."""
+        return self._pairs.steps_in_epochs(epochs)
+
+    def documents_at(self, step: int) -> list[int]:
+        """Numbers of the documents that the step trains on, ascending."""
+        return sorted({piece.document for piece in self.pieces(step)})
+
+    def steps_of(self, document: int, steps: int) -> list[int]:
+        """The steps, out of the first `steps`, that train on the document."""
+        if not 0 <= document < len(self._kept):
+            raise OrderError(f"no document {document}: the store has {len(self._kept)}, numbered from 0")
+        return self._pairs.steps_of(document // 2, steps)
+
+    def pieces(self, step: int) -> Iterator[Piece]:
+        """The documents of a step, a row each: the chosen ones, then in the same order the rejected ones."""
+        pairs = [piece.document for piece in self._pairs.pieces(step)]
+        for side in (0, 1):
+            for row, pair in enumerate(pairs):
+                document = 2 * pair + side
+                length = int(self._kept[document])
+                yield Piece(row + side * self._batch_size, 0, document, 0, length)
 
 
 def _fill_rows(lengths_N: NDArray[np.int64], width: int) -> NDArray[np.int64]:

@@ -78,7 +78,7 @@ class Publisher:
             tokenizer=store.tokenizer,
             chat=stage.chat,
             thinking=stage.thinking,
-            metrics=metrics,
+            metrics={**metrics, **{f"{name}_before": score for name, score in stage.before.items()}},
             scores=scores,
         )
 

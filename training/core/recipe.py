@@ -99,8 +99,9 @@ class TrainRecipe:
     """Tokens in a sequence."""
     batch_size: Positive = 512
     """Sequences in a step."""
-    packing: Literal["split", "whole"] = "split"
-    """Whether documents are cut at the end of a sequence or kept whole."""
+    packing: Literal["split", "whole", "pairs"] = "split"
+    """Whether documents are cut at the end of a sequence, kept whole, or read two by two (DPO, where
+    `batch_size` counts pairs)."""
     learning_rate: Rate = 3e-4
     """Peak learning rate of AdamW."""
     final_learning_rate: Rate = 3e-5
@@ -109,6 +110,8 @@ class TrainRecipe:
     """Way from peak to final: cosine, linear, or held for 60 % of the steps and then linear."""
     warmup_steps: Count = 2000
     """Steps from zero to the peak."""
+    warmup_share: Share = 0.0
+    """Part of all steps from zero to the peak, instead of `warmup_steps`; 0: go by those."""
     beta1: Share = 0.9
     """AdamW's decay of the mean gradient."""
     beta2: Share = 0.95
@@ -160,7 +163,7 @@ class ThinkSftRecipe(TrainRecipe):
     epochs: Annotated[float, Between(0, 1000)] = 2.0
     sequence_length: Annotated[int, Between(8, 2**20)] = 32_768
     batch_size: Positive = 32
-    packing: Literal["split", "whole"] = "whole"
+    packing: Literal["split", "whole", "pairs"] = "whole"
     learning_rate: Rate = 5e-5
     final_learning_rate: Rate = 0.0
     schedule: Literal["cosine", "linear", "hold"] = "linear"
@@ -176,6 +179,51 @@ class InstructSftRecipe(ThinkSftRecipe):
 
 
 @dataclass(frozen=True)
+class PairsRecipe:
+    """Delta learning: pairs whose chosen answer is a stronger model's, the rejected one a weaker model's.
+    What counts is the contrast between the two, not how good the chosen one is."""
+
+    strong: Name = ""
+    """Checkpoint that answers well; empty: the one that the stage starts from."""
+    weak: Name = ""
+    """Checkpoint that answers worse; empty: the first intermediate one of the stage before."""
+    questions: Positive = 600
+    """Sums that both are asked, sampled at temperature 1; a pair needs a right answer and a wrong one."""
+    held_out: Positive = 60
+    """Pairs, of other sums, that are kept out of the store to measure pair accuracy on."""
+    longest_difference: Count = 0
+    """Pairs whose answers differ in length by more tokens are left out, so that length is not what is learned
+    (100 in Olmo 3 Instruct); 0: none are."""
+
+
+@dataclass(frozen=True)
+class ThinkDpoRecipe(TrainRecipe):
+    """Length-normalised DPO of the think model: one epoch over 128 pairs a step, linear, 10 % warm-up."""
+
+    beta: Annotated[float, Between(1e-6, 1e6)] = 5.0
+    """How strongly the contrast with the model before counts."""
+    pairs: PairsRecipe | None = None
+    """How to make pairs of sums; None: the store that `store` names holds pairs."""
+    sequence_length: Annotated[int, Between(8, 2**20)] = 16_384
+    """Tokens of the longest answer with its prompt; what is longer is cut."""
+    batch_size: Positive = 128
+    packing: Literal["split", "whole", "pairs"] = "pairs"
+    learning_rate: Rate = 8e-8
+    final_learning_rate: Rate = 0.0
+    schedule: Literal["cosine", "linear", "hold"] = "linear"
+    warmup_steps: Count = 0
+    warmup_share: Share = 0.1
+    weight_decay: Share = 0.0
+
+
+@dataclass(frozen=True)
+class InstructDpoRecipe(ThinkDpoRecipe):
+    """DPO of the instruct model: as of the think model, at 1e-6 and with length control."""
+
+    learning_rate: Rate = 1e-6
+
+
+@dataclass(frozen=True)
 class FlowRecipe:
     """A whole flow. A part that a recipe file leaves out is not run, except that a flow has to begin
     somewhere."""
@@ -186,5 +234,7 @@ class FlowRecipe:
     midtrain: MidtrainRecipe
     think_sft: ThinkSftRecipe
     instruct_sft: InstructSftRecipe
+    think_dpo: ThinkDpoRecipe | None = None
+    instruct_dpo: InstructDpoRecipe | None = None
     prepare: PrepareRecipe | None = None
     """None: the stores are there already (imported corpora)."""

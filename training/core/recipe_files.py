@@ -13,10 +13,12 @@ from training.core.bounds import Between, build
 from training.core.errors import RecipeError
 from training.core.recipe import (
     FlowRecipe,
+    InstructDpoRecipe,
     InstructSftRecipe,
     MidtrainRecipe,
     PrepareRecipe,
     PretrainRecipe,
+    ThinkDpoRecipe,
     ThinkSftRecipe,
     TrainRecipe,
 )
@@ -29,7 +31,18 @@ STAGES: dict[str, type[StageRecipe]] = {
     "pretrain": PretrainRecipe,
     "midtrain": MidtrainRecipe,
     "think-sft": ThinkSftRecipe,
+    "think-dpo": ThinkDpoRecipe,
     "instruct-sft": InstructSftRecipe,
+    "instruct-dpo": InstructDpoRecipe,
+}
+# Stage -> the stage whose final checkpoint (or, of prepare, whose stores) it starts from.
+STARTS_FROM = {
+    "pretrain": "prepare",
+    "midtrain": "pretrain",
+    "think-sft": "midtrain",
+    "think-dpo": "think-sft",
+    "instruct-sft": "think-sft",
+    "instruct-dpo": "instruct-sft",
 }
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 

@@ -1,7 +1,7 @@
 """All that one training stage is made of."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,5 +27,7 @@ class Stage:
     """How its checkpoints are to be spoken to: plain or chatml."""
     evaluate: Callable[[bool], Scores]
     """Scores of the model as it is; True for the final checkpoint's full evaluation."""
+    before: Scores = field(default_factory=dict)
+    """Scores of the model before the first step, of kinds that its parent was not measured by."""
     parents: tuple[str, ...] = ()
     thinking: bool = False

@@ -5,19 +5,15 @@ way.
 """
 
 import random
-from collections.abc import Sequence
-from itertools import islice
-from typing import Any
 
-import numpy as np
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from tracing.core.building.partial import PartialDirectory
 from tracing.core.building.writer import StoreWriter
 from tracing.core.stores.store import TokenStore
 from tracing.core.text.tokenizer import TextTokenizer
-from training.core.chat import END_OF_TEXT, PLAIN, token_range
-from training.core.corpus import Corpus, Document, generator, licences
+from training.core.chat import PLAIN
+from training.core.corpus import Corpus, generator, licences
 from training.core.errors import RecipeError
 from training.core.job import Job
 from training.core.library import Library
@@ -26,6 +22,7 @@ from training.core.popular import choose_entries
 from training.core.recipe import PrepareRecipe
 from training.core.stages.steps import Steps
 from training.core.tokenizer import save_tokenizer, train_tokenizer
+from training.core.writing import write_documents
 
 STAGES = ("pretrain", "midtrain", "think-sft", "instruct-sft")
 # Shares of the time, as measured: seconds on two cores.
@@ -37,7 +34,6 @@ WEIGHTS = {
     "think-sft": 0.5,
     "instruct-sft": 0.5,
 }
-BATCH = 1000  # documents tokenised at a time
 TOKENIZER_DOCUMENTS = 12_000  # a sample is enough to count pairs in
 
 
@@ -92,39 +88,8 @@ def make_store(job: Job, corpus: Corpus, stage: str, tokenizer: TextTokenizer, r
             licence=licences(),
             generator=generator(recipe, (document.kind for document in documents)),
         ) as writer:
-            fill(writer, documents, stage, Tokenizer.from_file(str(job.tokenizer_folder / "tokenizer.json")))
+            trained = Tokenizer.from_file(str(job.tokenizer_folder / "tokenizer.json"))
+            write_documents(writer, documents, stage, trained)
             manifest = writer.publish()
         job.events.log(f"{name}: {manifest.documents} documents, {manifest.tokens} tokens")
     job.events.write("store", name=name, path=str(folder), stage=stage)
-
-
-def fill(writer: StoreWriter, documents: Sequence[Document], stage: str, tokenizer: Tokenizer) -> None:
-    """Tokenise the documents and add them, numbered from 0."""
-    numbered = iter(enumerate(documents))
-    while batch := list(islice(numbered, BATCH)):
-        encodings = tokenizer.encode_batch(
-            [text_of(document) for _, document in batch], add_special_tokens=False
-        )
-        for (number, document), encoding in zip(batch, encodings, strict=True):
-            shared = {"id": f"{stage}/{number}", "stage": stage, **document.metadata}
-            conversation = spoken_metadata(document, encoding, number) if document.rendered else {}
-            writer.add(np.array(encoding.ids, dtype=np.int64), shared | conversation)
-
-
-def text_of(document: Document) -> str:
-    """What is tokenised: plain text ends with the end-of-text token, as the model is to learn; a conversation
-    already ends its turns."""
-    return document.text if document.rendered else document.text + END_OF_TEXT
-
-
-def spoken_metadata(document: Document, encoding: Encoding, row: int) -> dict[str, Any]:
-    """Of a conversation: its row, whose tokens are whose, and which of them the loss is taken on."""
-    assert document.rendered is not None
-    turns = [
-        (turn, *token_range(encoding.offsets, start, end)) for turn, start, end in document.rendered.parts
-    ]
-    return {
-        "row": row,
-        "roles": [[turn.role, start, end] for turn, start, end in turns],
-        "loss": [[start, end] for turn, start, end in turns if turn.role == "assistant" and turn.learned],
-    }

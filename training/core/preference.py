@@ -1,0 +1,81 @@
+"""DPO: what a model prefers moves towards the chosen answers of pairs, measured against the model before."""
+
+# ruff: noqa: N803, N806  (capitals at the end of a name are the array's shape)
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from training.core.batches import IGNORED, Batch, read_batch
+from training.core.recipe import ThinkDpoRecipe
+from training.core.stage import Stage
+from training.core.store_order import count_steps, store_order
+
+
+class Preference:
+    """Length-normalised DPO over a store of pairs (Olmo 3, section 5.3; the objective of Tulu 3):
+
+    `-log sigmoid(beta (log-ratio(chosen) / |chosen| - log-ratio(rejected) / |rejected|))`, where a log-ratio
+    is the answer's log-probability minus that of the model as the stage began, which is kept and frozen.
+    """
+
+    def __init__(self, stage: Stage, recipe: ThinkDpoRecipe) -> None:
+        self._stage, self._recipe = stage, recipe
+        self._reference = copy.deepcopy(stage.model).requires_grad_(False).eval()
+        self._order = store_order(stage.store, recipe)
+        self.steps = count_steps(self._order, recipe)
+        self.step_tokens = self._mean_tokens()
+
+    def loss(self, step: int) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
+        batch = self._batch(step)
+        with torch.no_grad():
+            before_N = answer_logprobs(self._reference, batch)
+        margins = preference_margins(answer_logprobs(self._stage.model, batch), before_N, self._recipe.beta)
+        loss = -F.logsigmoid(margins).mean()
+        told = {"accuracy": (margins > 0).float().mean(), "margin": margins.detach().mean()}
+        return loss, {"loss": loss.detach(), **told}
+
+    def _batch(self, step: int) -> Batch:
+        """The step's chosen answers with their prompts, below them in the same order the rejected ones."""
+        widest = max(piece.length for piece in self._order.pieces(step))
+        return read_batch(
+            self._stage.store,
+            self._order,
+            step,
+            batch_size=2 * self._recipe.batch_size,
+            sequence_length=widest,
+            padding=self._stage.padding,
+        ).to(self._stage.model.device)
+
+    def _mean_tokens(self) -> int:
+        store = self._stage.store
+        return round(2 * self._recipe.batch_size * store.tokens / store.documents)
+
+
+def answer_logprobs(model: Any, batch: Batch) -> torch.Tensor:
+    """Mean log-probability of each row's labelled tokens, shape [rows], in fp32."""
+    hidden_BTD = model.model(input_ids=batch.ids_BT, position_ids=batch.positions_BT, use_cache=False)[0]
+    kept_BT = batch.labels_BT != IGNORED
+    logits_NV = model.lm_head(hidden_BTD[kept_BT]).float()
+    logprobs_N = logits_NV.log_softmax(-1).gather(1, batch.labels_BT[kept_BT][:, None])[:, 0]
+    rows_N = kept_BT.nonzero()[:, 0]
+    sums_B = torch.zeros(len(kept_BT), device=logprobs_N.device).index_add(0, rows_N, logprobs_N)
+    return sums_B / kept_BT.sum(1).clamp(min=1)
+
+
+def preference_margins(now_N: torch.Tensor, before_N: torch.Tensor, beta: float) -> torch.Tensor:
+    """beta times how much more the chosen answers' log-ratios grew than the rejected ones', shape [pairs].
+
+    Both arguments are mean log-probabilities, of the chosen answers and then of the rejected ones."""
+    chosen_P, rejected_P = (now_N - before_N).chunk(2)
+    return beta * (chosen_P - rejected_P)
+
+
+@torch.no_grad()
+def pair_accuracy(model: Any, batch: Batch) -> float:
+    """Share of the batch's pairs whose chosen answer is the likelier one, token for token."""
+    chosen_P, rejected_P = answer_logprobs(model, batch).chunk(2)
+    return float((chosen_P > rejected_P).float().mean())

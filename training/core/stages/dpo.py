@@ -1,0 +1,70 @@
+"""What think DPO and instruct DPO share: the pairs, the preference objective, the evaluation."""
+
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from training.core.batches import Batch, read_batch
+from training.core.chat import CHATML, PAD
+from training.core.evaluation import CHAT, Scores
+from training.core.job import Job
+from training.core.loop import train
+from training.core.model import load_model
+from training.core.order import PairOrder
+from training.core.pairs import Pair, pair_documents
+from training.core.preference import Preference, pair_accuracy
+from training.core.recipe import ThinkDpoRecipe
+from training.core.stage import Stage
+from training.core.stages.pair_store import held_out_pairs, make_pair_store
+from training.core.stages.setup import arithmetic_scores, open_parent, open_store, open_tokenizer, recipe_of
+from training.core.tokenizer import special_id
+from training.core.writing import Encoded
+
+
+def run_dpo(job: Job, kind: type[ThinkDpoRecipe], *, thinking: bool) -> None:
+    """From the SFT checkpoint: make the pairs if the recipe says how, then learn to prefer."""
+    recipe, tokenizer = recipe_of(job, kind), open_tokenizer(job)
+    if recipe.pairs is not None:
+        make_pair_store(job, recipe, recipe.pairs, tokenizer)
+    with open_store(job, recipe) as store:
+        parent, start = open_parent(job, store)
+        model, padding = load_model(parent), special_id(tokenizer, PAD)
+        held_out = measured_batch(held_out_pairs(job), tokenizer, recipe, padding)
+
+        def evaluate(final: bool) -> Scores:
+            sums = arithmetic_scores(model, tokenizer, store, recipe, CHAT, final=final, thinking=thinking)
+            return sums | pair_scores(model, held_out)
+
+        stage = Stage(
+            job,
+            recipe,
+            model,
+            store,
+            job.tokenizer_folder,
+            padding=padding,
+            chat=CHATML,
+            evaluate=evaluate,
+            before=pair_scores(model, held_out),
+            parents=(start.name,),
+            thinking=thinking,
+        )
+        train(stage, Preference(stage, recipe))
+
+
+def pair_scores(model: Any, held_out: Batch | None) -> Scores:
+    """`pairs`: the share of held-out pairs whose chosen answer the model finds likelier, token for token."""
+    return {} if held_out is None else {"pairs": pair_accuracy(model, held_out)}
+
+
+def measured_batch(
+    pairs: list[Pair], tokenizer: Tokenizer, recipe: ThinkDpoRecipe, padding: int
+) -> Batch | None:
+    """All held-out pairs as one batch, the chosen answers first; None where there are none."""
+    if not pairs:
+        return None
+    documents = Encoded(pair_documents(pairs, "", ""), "held-out", tokenizer)
+    longest = int(min(documents.lengths.max(), recipe.sequence_length))
+    order = PairOrder(documents.lengths, seed=0, sequence_length=longest, batch_size=len(pairs))
+    return read_batch(
+        documents, order, 0, batch_size=2 * len(pairs), sequence_length=longest, padding=padding
+    )

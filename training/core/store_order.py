@@ -1,0 +1,51 @@
+"""The order in which a stage reads its store, by the store's own lengths and the recipe's settings."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracing.core.stores.shard import Shard
+from tracing.core.stores.store import TokenStore
+from training.core.order import DataOrder, Packing, PairOrder
+from training.core.recipe import TrainRecipe
+
+AnyOrder = DataOrder | PairOrder
+
+
+def store_order(store: TokenStore, recipe: TrainRecipe) -> AnyOrder:
+    """The order in which a stage with this recipe reads this store."""
+    return new_order(
+        document_lengths(store),
+        seed=recipe.seed,
+        sequence_length=recipe.sequence_length,
+        batch_size=recipe.batch_size,
+        packing=recipe.packing,
+    )
+
+
+def new_order(
+    lengths: NDArray[np.int64], *, seed: int, sequence_length: int, batch_size: int, packing: Packing
+) -> AnyOrder:
+    """The order of documents with these lengths. Raises OrderError."""
+    settings = {"seed": seed, "sequence_length": sequence_length, "batch_size": batch_size}
+    if packing == "pairs":
+        return PairOrder(lengths, **settings)
+    return DataOrder(lengths, **settings, packing=packing)
+
+
+def count_steps(order: AnyOrder, recipe: TrainRecipe) -> int:
+    """Steps of the whole stage, at least one."""
+    by_tokens = -(-recipe.tokens // (recipe.batch_size * recipe.sequence_length))
+    return max(1, by_tokens or order.steps_in_epochs(recipe.epochs))
+
+
+def document_lengths(store: TokenStore) -> NDArray[np.int64]:
+    """Tokens of each document, shape [documents], from the offsets alone."""
+    return np.concatenate([_shard_lengths(shard) for shard in store.shards])
+
+
+def _shard_lengths(shard: Shard) -> NDArray[np.int64]:
+    """Bytes from each separator to the next, without the separator, in tokens."""
+    offsets = shard.offset.read(0, shard.offset.size_bytes).view("<u8").astype(np.int64)
+    ends = np.append(offsets[1:], shard.tokenized.size_bytes)
+    lengths: NDArray[np.int64] = (ends - offsets) // shard.kind.width_bytes - 1
+    return lengths
