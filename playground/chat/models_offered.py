@@ -8,7 +8,9 @@ STAGE_WORDS = {
     "pretrain": "pretraining",
     "midtrain": "midtraining",
     "think-sft": "think SFT",
+    "think-dpo": "think DPO",
     "instruct-sft": "instruct SFT",
+    "instruct-dpo": "instruct DPO",
 }
 
 

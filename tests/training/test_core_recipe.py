@@ -12,13 +12,23 @@ from training.core.bounds import build
 from training.core.errors import RecipeError
 from training.core.optim import learning_rate
 from training.core.recipe import (
+    InstructDpoRecipe,
     InstructSftRecipe,
     MidtrainRecipe,
     PretrainRecipe,
+    ThinkDpoRecipe,
     ThinkSftRecipe,
     TrainRecipe,
 )
-from training.core.recipe_files import RECIPES, check_flow, flow_stages, load_flow, read_job, recipe_table
+from training.core.recipe_files import (
+    RECIPES,
+    STARTS_FROM,
+    check_flow,
+    flow_stages,
+    load_flow,
+    read_job,
+    recipe_table,
+)
 
 SMALLEST: dict[str, Any] = {"name": "x", "pretrain": {}, "midtrain": {}, "think-sft": {}, "instruct-sft": {}}
 
@@ -27,20 +37,18 @@ SMALLEST: dict[str, Any] = {"name": "x", "pretrain": {}, "midtrain": {}, "think-
 def test_every_recipe_that_we_ship_loads(path: Path) -> None:
     flow = load_flow(path.stem)
     assert flow.name == path.stem
-    assert [stage for stage, _ in flow_stages(flow)][-4:] == [
-        "pretrain",
-        "midtrain",
-        "think-sft",
-        "instruct-sft",
-    ]
+    stages = [stage for stage, _ in flow_stages(flow) if not stage.endswith("-dpo")]
+    assert stages[-4:] == ["pretrain", "midtrain", "think-sft", "instruct-sft"]
 
 
 def test_the_defaults_are_the_full_size_recipe() -> None:
     flow = load_flow("olmo3-7b")
     assert flow.prepare is None
-    defaults = (PretrainRecipe(), MidtrainRecipe(), ThinkSftRecipe(), InstructSftRecipe())
+    sft, dpo = (ThinkSftRecipe(), InstructSftRecipe()), (ThinkDpoRecipe(), InstructDpoRecipe())
+    defaults = (PretrainRecipe(), MidtrainRecipe(), *sft, *dpo)
     parts = (flow.pretrain, flow.midtrain, flow.think_sft, flow.instruct_sft)
-    for part, default in zip(parts, defaults, strict=True):
+    for part, default in zip((*parts, flow.think_dpo, flow.instruct_dpo), defaults, strict=True):
+        assert part is not None
         assert {**recipe_table(part), "store": ""} == recipe_table(default)
 
 
@@ -118,3 +126,10 @@ def test_a_schedule_warms_up_to_the_peak_and_ends_at_the_final_rate(schedule: st
     assert max(rates) == pytest.approx(1.0, abs=0.02)
     assert rates[-1] == pytest.approx(0.1, abs=3e-3)
     assert all(later <= earlier for earlier, later in pairwise(rates[20:]))
+
+
+def test_each_stage_starts_from_one_that_the_flow_runs_before_it() -> None:
+    stages = [stage for stage, _ in flow_stages(load_flow("olmo3-7b"))]
+    assert stages == ["pretrain", "midtrain", "think-sft", "think-dpo", "instruct-sft", "instruct-dpo"]
+    for place, stage in enumerate(stages):
+        assert STARTS_FROM[stage] in ["prepare", *stages[:place]]
