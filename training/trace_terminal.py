@@ -6,6 +6,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from tracing.core.indexes import unanswered_words
+
 STYLES = {"high": "bold black on green", "medium": "black on yellow", "low": "black on bright_blue"}
 RAW_STYLE = "underline"
 DOCUMENTS_SHOWN = 10
@@ -23,6 +25,8 @@ def print_trace(trace: dict[str, Any], console: Console) -> None:
     if more > 0:
         console.print(f"... and {more} more documents (--json prints them all)", style="dim")
     console.print(summary(trace), style="dim")
+    if missing := unanswered_words(trace["indexes"]):
+        console.print(painted(missing, [(0, len(missing), "yellow")]))
 
 
 def painted(text: str, marks: list[tuple[int, int, str]]) -> Text:
@@ -73,7 +77,8 @@ def seen_words(seen: dict[str, Any] | None) -> str:
 
 def summary(trace: dict[str, Any]) -> str:
     coverage, timing = trace["coverage"], trace["timing_ms"]
-    indexes = ", ".join(f"{index['name']} ({index['tokens']:,} tokens)" for index in trace["indexes"])
+    answered = [index for index in trace["indexes"] if index.get("answered", True)]
+    indexes = ", ".join(f"{index['name']} ({index['tokens']:,} tokens)" for index in answered)
     return (
         f"\n{coverage['share']:.0%} of {len(trace['token_ids']):,} tokens in spans, longest match "
         f"{coverage['longest_span_tokens']} tokens, {timing['total']:.1f} ms, in {indexes}"

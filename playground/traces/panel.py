@@ -9,6 +9,7 @@ from playground.traces.ladder import Rung, ladder
 from playground.traces.numbers import one_in
 from playground.traces.painting import segments
 from tracing.core.documents.repeats import group_repeats
+from tracing.core.indexes import unanswered_words
 from tracing.marks import marked_parts, web_address
 
 Json = dict[str, Any]
@@ -62,7 +63,7 @@ class Panel:
     filters: list[tuple[str, list[Choice]]]
     hidden: int
     withheld: list[tuple[int, str]]
-    unanswered: list[str]
+    unanswered: str
 
     @property
     def filtered(self) -> bool:
@@ -97,7 +98,7 @@ def panel_of(
         filters=choices_of(list(documents.values()), filters, base),
         hidden=len(documents) - len(kept),
         withheld=withheld_words(trace.get("withheld", [])),
-        unanswered=[index["name"] for index in trace.get("indexes", []) if not index.get("answered", True)],
+        unanswered=unanswered_words(trace.get("indexes", [])),
     )
 
 

@@ -13,6 +13,7 @@ from playground.traces.lighting import Lighting
 from playground.traces.numbers import Numbers
 from playground.traces.painting import AnswerHtml, Lit, answer_html, by_kind, by_relevance, plain_html
 from tracing.core.errors import InputError
+from tracing.core.indexes import unanswered_words
 from tracing.models import KeptKind, KeptTrace, Share
 from training.lineage import ancestors_of
 from training.models import Checkpoint
@@ -105,9 +106,9 @@ class Subject:
         return [span | {"address": self.spans_address(span["start"], span["end"])} for span in added]
 
     @property
-    def unanswered(self) -> list[str]:
-        """Names of the indexes that did not answer."""
-        return [index["name"] for index in self.trace.get("indexes", []) if not index.get("answered", True)]
+    def unanswered(self) -> str:
+        """How many indexes answered and why the others did not; empty where all did."""
+        return unanswered_words(self.trace.get("indexes", []))
 
     def relit(self, lighting: Lighting) -> "Subject":
         """The same text with other runs lit, traced anew where the kept trace is not that already.

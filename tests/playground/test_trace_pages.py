@@ -187,11 +187,11 @@ def test_repeats_of_a_source_are_folded_under_the_first(browser: Client, ada: Us
 def test_the_panel_says_when_bytes_matched_and_when_an_index_was_away(browser: Client, ada: User) -> None:
     trace = trace_of("It is.", [document(1)])
     trace["spans"][0]["matched_on"] = "bytes"
-    trace["indexes"][0]["answered"] = False
+    trace["indexes"][0] |= {"answered": False, "reason": "its node did not answer within 5.0 s."}
     answer = answer_of(ada, "It is.", trace)
     content = browser.get(f"/messages/{answer.pk}/spans/0-5/").content.decode()
     assert "Matched letter by letter" in content
-    assert "Not every index answered: books" in content
+    assert f"of {len(trace['indexes'])} indexes answered. books: its node did not answer" in content
 
 
 def test_two_texts_side_by_side_share_runs_and_documents(browser: Client, ada: User) -> None:

@@ -96,3 +96,13 @@ class Indexes:
             raise StoreMissing(f"None of the model's {len(indexes)} indexes answered. {said}")
         stages = {index.stage for index in indexes}
         return Corpus(chosen, [pack for pack in self._packs if pack.store.manifest.stage in stages])
+
+
+def unanswered_words(indexes: Sequence[Mapping[str, Any]]) -> str:
+    """`2 of 3 indexes answered. far: its node did not answer within 5.0 s.`, of an answer's `indexes`; empty
+    where all of them answered."""
+    missing = [index for index in indexes if not index.get("answered", True)]
+    if not missing:
+        return ""
+    said = " ".join(f"{index['name']}: {index.get('reason', 'it did not answer.')}" for index in missing)
+    return f"{len(indexes) - len(missing)} of {len(indexes)} indexes answered. {said}"
