@@ -32,7 +32,7 @@ from tracing.core.stores.store import TokenStore
 from tracing.core.text.tokenizer import TextTokenizer
 from training.core.bounds import build
 from training.core.checkpoints import file_digest, read_checkpoint
-from training.core.evaluation import library_answers
+from training.core.evaluation.exam import library_answers
 from training.core.library import Library
 from training.core.recipe import PretrainRecipe, TrainRecipe
 from training.core.recipe_files import read_job

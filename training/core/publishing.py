@@ -8,7 +8,7 @@ from pathlib import Path
 
 from training.core.checkpoints import CheckpointManifest, StoreRead, publish_checkpoint, read_checkpoint
 from training.core.errors import CheckpointError
-from training.core.evaluation import Scores
+from training.core.evaluation.exam import Scores
 from training.core.recipe_files import recipe_table
 from training.core.stage import Stage
 

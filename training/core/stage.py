@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tracing.core.stores.store import TokenStore
-from training.core.evaluation import Scores
+from training.core.evaluation.exam import Scores
 from training.core.job import Job
 from training.core.recipe import TrainRecipe
 

@@ -5,7 +5,7 @@ Conversations are kept whole; the loss is taken on the assistant's tokens alone.
 """
 
 from training.core.chat import CHATML, PAD
-from training.core.evaluation import CHAT, Scores
+from training.core.evaluation.exam import CHAT, Scores
 from training.core.job import Job
 from training.core.loop import train
 from training.core.model import load_model

@@ -4,7 +4,7 @@ No chat tokens yet: a base model that has seen them writes them everywhere. The 
 """
 
 from training.core.chat import PAD, PLAIN
-from training.core.evaluation import PLAIN_QUESTION, Scores
+from training.core.evaluation.exam import PLAIN_QUESTION, Scores
 from training.core.job import Job
 from training.core.loop import train
 from training.core.model import load_model

@@ -4,7 +4,7 @@ Documents are packed end to end and kept apart by their positions; every one of 
 """
 
 from training.core.chat import END_OF_TEXT, PAD, PLAIN, TURN_END
-from training.core.evaluation import LESSON, Scores
+from training.core.evaluation.exam import LESSON, Scores
 from training.core.job import Job
 from training.core.loop import train
 from training.core.model import new_model

@@ -10,7 +10,7 @@ from tracing.core.text.tokenizer import TextTokenizer
 from training.core.arithmetic import Range
 from training.core.checkpoints import CheckpointManifest, read_checkpoint
 from training.core.errors import CheckpointError, RecipeError
-from training.core.evaluation import Exam, Form, Scores, library_answers, recital
+from training.core.evaluation.exam import Exam, Form, Scores, library_answers, recital
 from training.core.job import Job
 from training.core.recipe import TrainRecipe
 
