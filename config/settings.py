@@ -193,7 +193,10 @@ REST_FRAMEWORK = {
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ROUTES = {"training.tasks.run_job": {"queue": "gpu"}}
+CELERY_TASK_ROUTES = {
+    "training.tasks.run_job": {"queue": "gpu"},
+    "training.tasks.evaluate": {"queue": "gpu"},
+}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A training job holds its message for hours: Redis must not hand it to a second worker meanwhile.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 30 * 24 * 3600}

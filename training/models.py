@@ -141,3 +141,31 @@ class TrainedOn(models.Model):
 
     def __str__(self) -> str:
         return f"{self.checkpoint} on {self.store}"
+
+
+class Evaluation(models.Model):
+    """What a checkpoint scored on a task, and how much of the task occurs in the data behind it."""
+
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.CASCADE, related_name="evaluations")
+    task = models.CharField(max_length=200, help_text="arithmetic, library, or the name of a JSONL file.")
+    digest = models.CharField(max_length=100, help_text="Digest of the task's items, in their order.")
+    settings = models.JSONField(default=dict, help_text="Samples, temperature, seed and limit.")
+    items = models.PositiveIntegerField()
+    scores = models.JSONField(
+        default=dict, help_text="Means by name, and the standard error of each as NAME_error."
+    )
+    contamination = models.JSONField(
+        default=dict, help_text="Items that occur in the data: whole, by n-grams, by stage, and where."
+    )
+    unprotected = models.JSONField(
+        default=dict, help_text="Protections that the machine could not give while code was run."
+    )
+    seconds = models.FloatField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["digest", "checkpoint"], name="evaluation_of_a_checkpoint")]
+
+    def __str__(self) -> str:
+        return f"{self.checkpoint} on {self.task}"

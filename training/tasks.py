@@ -1,10 +1,12 @@
-"""What Celery workers do: run training jobs (queue gpu), look after those whose worker died, pack small
-stores."""
+"""What Celery workers do: run training jobs and evaluations (queue gpu), look after jobs whose worker died,
+pack small stores."""
+
+from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 
-from training import jobs, packing, runner
+from training import evaluations, jobs, packing, runner
 
 
 @shared_task(name="training.tasks.run_job")
@@ -20,6 +22,11 @@ def recover_jobs() -> None:
 @shared_task(name="training.tasks.pack_lineages")
 def pack_lineages() -> None:
     packing.pack_lineages()
+
+
+@shared_task(name="training.tasks.evaluate")
+def evaluate(checkpoint_id: int, task: str, options: dict[str, Any]) -> None:
+    evaluations.evaluate_queued(checkpoint_id, task, options)
 
 
 @worker_ready.connect

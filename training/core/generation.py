@@ -3,6 +3,7 @@
 # ruff: noqa: N806  (capitals at the end of a name are the array's shape)
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,35 +16,67 @@ AT_ONCE = 320  # prompts in a batch
 SEED = 1
 
 
-@torch.no_grad()
+@dataclass(frozen=True)
+class Answer:
+    """A continuation as text, without the token that ended it."""
+
+    text: str
+    tokens: int
+    ended: bool
+    """The model ended it; False where its length did."""
+
+
 def generate(
     model: Any, tokenizer: Tokenizer, prompts: Sequence[str], *, longest: int, sampled: bool = False
 ) -> list[str]:
     """A continuation of each prompt, of at most `longest` tokens, up to and without the end-of-turn or
     end-of-text token. Greedy, or sampled at temperature 1 from the whole vocabulary, with a seed of its
     own."""
-    training = model.training
-    model.eval()
+    batches = [prompts[i : i + AT_ONCE] for i in range(0, len(prompts), AT_ONCE)]
+    temperature = 1.0 if sampled else 0.0
     with torch.random.fork_rng():
         torch.manual_seed(SEED)
-        batches = [prompts[i : i + AT_ONCE] for i in range(0, len(prompts), AT_ONCE)]
-        texts = [text for batch in batches for text in _continue(model, tokenizer, batch, longest, sampled)]
+        return [
+            answer.text
+            for batch in batches
+            for answer in answer_batch(model, tokenizer, batch, longest=longest, temperature=temperature)
+        ]
+
+
+@torch.no_grad()
+def answer_batch(
+    model: Any, tokenizer: Tokenizer, prompts: Sequence[str], *, longest: int, temperature: float = 0.0
+) -> list[Answer]:
+    """The same for prompts that fit into one batch; sampled from the whole vocabulary, with torch's random
+    numbers, unless `temperature` is 0."""
+    training = model.training
+    model.eval()
+    ends = [special_id(tokenizer, END_OF_TEXT), special_id(tokenizer, TURN_END)]
+    rows = _continue(model, tokenizer, prompts, longest, temperature, ends)
     model.train(training)
-    return texts
+    kept = [_until(row, ends) for row in rows]
+    texts = tokenizer.decode_batch(kept, skip_special_tokens=False)
+    return [
+        Answer(text, len(ids), len(ids) < len(row)) for text, ids, row in zip(texts, kept, rows, strict=True)
+    ]
 
 
 def _continue(
-    model: Any, tokenizer: Tokenizer, prompts: Sequence[str], longest: int, sampled: bool
-) -> list[str]:
+    model: Any,
+    tokenizer: Tokenizer,
+    prompts: Sequence[str],
+    longest: int,
+    temperature: float,
+    ends: Sequence[int],
+) -> list[list[int]]:
     padding = special_id(tokenizer, PAD)
     ids = [encoding.ids for encoding in tokenizer.encode_batch(list(prompts), add_special_tokens=False)]
     width = max(map(len, ids))
     ids_BT = torch.tensor([[padding] * (width - len(row)) + row for row in ids], device=model.device)
     mask_BT = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in ids], device=model.device)
-    choice = (
-        {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0} if sampled else {"do_sample": False}
-    )
-    ends = [special_id(tokenizer, END_OF_TEXT), special_id(tokenizer, TURN_END)]
+    choice: dict[str, Any] = {"do_sample": False}
+    if temperature:
+        choice = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
     whole_BT = model.generate(
         input_ids=ids_BT,
         attention_mask=mask_BT,
@@ -52,9 +85,8 @@ def _continue(
         pad_token_id=padding,
         **choice,
     )
-    return tokenizer.decode_batch(
-        [_until(row, ends) for row in whole_BT[:, width:].tolist()], skip_special_tokens=False
-    )
+    rows: list[list[int]] = whole_BT[:, width:].tolist()
+    return rows
 
 
 def _until(ids: list[int], ends: Sequence[int]) -> list[int]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from tracing.core.text.tokenizer import TextTokenizer
 from training.core.chat import END_OF_TEXT, PAD, SPECIAL_TOKENS, TEMPLATES, THINK_TOKENS, TURN_END
 from training.core.errors import RecipeError
 
@@ -45,6 +46,13 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> Tokenizer:
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.add_tokens([AddedToken(token, normalized=False, special=False) for token in THINK_TOKENS])
     return tokenizer
+
+
+def open_tokenizer_file(folder: Path) -> Tokenizer:
+    """The tokenizer of a tokenizer's or checkpoint's directory. Raises tracing's StoreMissing or
+    StoreDamaged."""
+    TextTokenizer.open(folder)  # says what is wrong, where the library raises a bare Exception
+    return Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path, *, chat: str) -> None:

@@ -13,6 +13,7 @@ from training.core.errors import CheckpointError, RecipeError
 from training.core.evaluation.exam import Exam, Form, Scores, library_answers, recital
 from training.core.job import Job
 from training.core.recipe import TrainRecipe
+from training.core.tokenizer import open_tokenizer_file
 
 R = TypeVar("R", bound=TrainRecipe)
 
@@ -34,8 +35,7 @@ def open_store(job: Job, recipe: TrainRecipe) -> TokenStore:
 
 def open_tokenizer(job: Job) -> Tokenizer:
     """The flow's tokenizer. Raises tracing's StoreMissing or StoreDamaged."""
-    TextTokenizer.open(job.tokenizer_folder)  # says what is wrong, where the library raises a bare Exception
-    return Tokenizer.from_file(str(job.tokenizer_folder / "tokenizer.json"))
+    return open_tokenizer_file(job.tokenizer_folder)
 
 
 def open_parent(job: Job, store: TokenStore) -> tuple[Path, CheckpointManifest]:
