@@ -1,5 +1,6 @@
 """Evaluating checkpoints: what the command, the worker and the page call."""
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ from tracing.models import Store
 from tracing.services import open_store
 from training.core.evaluation.contamination import find_items, to_json
 from training.core.evaluation.items import Item, Task, TaskError, first_items, read_task
+from training.core.threads import Governor, prepare_openmp
 from training.core.verifiers.judge import Endpoint
 from training.core.verifiers.verifiers import Verifiers
 from training.lineage import lineage_stores
@@ -19,7 +21,7 @@ from training.models import Checkpoint, Evaluation, Flow
 from training.traces import tracer_for
 
 if TYPE_CHECKING:
-    from training.core.evaluation.examine import Settings
+    from training.core.evaluation.examine import Outcome, Settings
 
 ITEMS_MAX = 100_000
 Progress = Callable[[str, int, int], None]
@@ -57,27 +59,11 @@ def evaluate_checkpoint(
     `progress` is told of a phase and how much of it is done. Raises TrainingError for a task, checkpoint or
     verifier that cannot be used, TracingError for a store that cannot be read.
     """
-    from training.core.evaluation.examine import Student, examine
-    from training.core.model import load_model
-
     started, report = time.monotonic(), progress or (lambda phase, done, total: None)
     with Verifiers(judge=configured_judge()) as verifiers:
         task = find_task(checkpoint, examination, verifiers)
         contamination = look_for_items(checkpoint, task.items, report)
-        student = Student(
-            load_model(checkpoint.path),
-            read_tokenizer(checkpoint),
-            checkpoint.chat,
-            thinking=checkpoint.thinking,
-            completes_only=checkpoint.stage == "pretrain",
-        )
-        outcome = examine(
-            student,
-            task,
-            examination.drawing(),
-            verifiers,
-            lambda done, total: report("answers", done, total),
-        )
+        outcome = sit(checkpoint, task, examination, verifiers, report)
     return Evaluation.objects.create(
         checkpoint=checkpoint,
         task=task.name,
@@ -89,6 +75,31 @@ def evaluate_checkpoint(
         unprotected=outcome.missing,
         seconds=round(time.monotonic() - started, 2),
     )
+
+
+def sit(
+    checkpoint: Checkpoint, task: Task, examination: Examination, verifiers: Verifiers, report: Progress
+) -> "Outcome":
+    """The checkpoint's answers to the task, scored, on as many threads as there are free cores."""
+    threads = settings.TRAINING_THREADS or os.cpu_count() or 1
+    prepare_openmp(threads)
+    from training.core.evaluation.examine import Student, examine  # torch comes with it
+    from training.core.model import load_model
+
+    student = Student(
+        load_model(checkpoint.path),
+        read_tokenizer(checkpoint),
+        checkpoint.chat,
+        thinking=checkpoint.thinking,
+        completes_only=checkpoint.stage == "pretrain",
+    )
+    governor = Governor(threads)
+
+    def progress(done: int, total: int) -> None:
+        governor.adjust()
+        report("answers", done, total)
+
+    return examine(student, task, examination.drawing(), verifiers, progress)
 
 
 def evaluate_queued(checkpoint_id: int, task: str, options: dict[str, Any]) -> None:

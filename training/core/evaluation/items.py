@@ -99,6 +99,8 @@ def read_line(number: int, line: bytes, verifiers: Verifiers, items: list[Item],
         items.append(item_of(number, row, verifiers))
     except UnicodeDecodeError as error:
         bad.append(f"line {number}: it is not UTF-8 (byte {error.start})")
+    except json.JSONDecodeError as error:
+        bad.append(f"line {number}: it is no JSON object ({error.msg} at character {error.pos + 1})")
     except (ValueError, RecursionError) as error:
         bad.append(f"line {number}: it is no JSON object ({error})")
     except TrainingError as error:
