@@ -11,7 +11,7 @@ from training.core import arithmetic
 from training.core.arithmetic import Problem, Range, answer_of, draw, question
 from training.core.chat import Turn, prompt_chatml, render_chatml
 from training.core.corpus import Document
-from training.core.evaluation import LONGEST_WORKING
+from training.core.evaluation.exam import LONGEST_WORKING
 from training.core.generation import generate
 
 CORPUS = "headwater-arithmetic-pairs"

@@ -6,7 +6,7 @@ from tokenizers import Tokenizer
 
 from training.core.batches import Batch, read_batch
 from training.core.chat import CHATML, PAD
-from training.core.evaluation import CHAT, Scores
+from training.core.evaluation.exam import CHAT, Scores
 from training.core.job import Job
 from training.core.loop import train
 from training.core.model import load_model
