@@ -45,7 +45,7 @@ def test_the_answer_has_the_shape_that_programs_rely_on() -> None:
     [span] = answer["spans"]
     assert set(span) == {
         *("start", "end", "token_start", "token_end", "text", "count"),
-        *("log_probability", "relevance", "stages", "documents"),
+        *("log_probability", "matched_on", "relevance", "stages", "documents"),
     }
     assert (span["text"], span["count"], span["stages"]) == (SENTENCE, 2, {"pretrain": 2})
     assert answer["text"][span["start"] : span["end"]] == SENTENCE

@@ -1,6 +1,6 @@
 """What a caller asks of a trace."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -43,7 +43,7 @@ class TraceRequest(SpanOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(self.token_ids) > TOKENS_MAX:
+        if isinstance(self.token_ids, Sized) and len(self.token_ids) > TOKENS_MAX:
             raise InputError(f"The text has {len(self.token_ids)} tokens: give 1 to {TOKENS_MAX}.")
         ids = as_token_ids(self.token_ids)
         if not 0 < ids.size <= TOKENS_MAX:

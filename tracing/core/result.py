@@ -119,6 +119,7 @@ def _span_json(span: Span) -> dict[str, Any]:
     return {
         **places,
         **found,
+        "matched_on": span.matched_on,
         "relevance": span.relevance,
         "stages": dict(span.stages),
         "documents": list(span.documents),

@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Sequence
-from functools import cached_property
+from contextlib import nullcontext
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
+from tracing.core.bytes.index import ByteIndex, ByteIndexes, ByteMatches
+from tracing.core.bytes.twin import ByteTwin
 from tracing.core.cancelling import Cancel, cancellable, stop_if_cancelled, watched
 from tracing.core.documents.relevance import Relevance
-from tracing.core.documents.sampling import Match
+from tracing.core.documents.sampling import Match, sample_matches
 from tracing.core.documents.screening import Screen, Withheld, draw_matches
 from tracing.core.documents.traced import (
     ScoredDocument,
@@ -32,7 +35,7 @@ from tracing.core.matching.spans import (
     candidates,
     kept,
     maximal_spans,
-    rarest,
+    rarest_of_both,
 )
 from tracing.core.request import TraceRequest
 from tracing.core.result import Trace, measure_coverage
@@ -48,7 +51,7 @@ class Tracer:
 
     All stores must have been written with `tokenizer`; StoreMismatch if one was not. Each of `packs`
     is searched in place of the stores that it stands for. An `Index` in the place of a store is one that
-    cannot be searched now: answers say so.
+    cannot be searched now: answers say so. `twins` find what the same words in other tokens hide.
     """
 
     def __init__(
@@ -56,8 +59,10 @@ class Tracer:
         stores: Sequence[TokenStore | EngineStore | Index],
         tokenizer: TextTokenizer,
         packs: Sequence[Pack] = (),
+        twins: Sequence[ByteTwin] = (),
     ) -> None:
         self._indexes, self.tokenizer = Indexes(stores, tokenizer.digest, packs), tokenizer
+        self._byte_indexes = ByteIndexes(twins, tokenizer)
 
     def trace(
         self,
@@ -78,7 +83,8 @@ class Tracer:
         while True:  # each round without those that did not answer in the one before
             corpus = self._indexes.corpus(request.stages, reasons)
             asked = self._indexes.listed(request.stages, reasons)
-            tracing = _Tracing(corpus, asked, self.tokenizer, request, began, seen, withheld)
+            hidden = None if request.raw else self._byte_indexes.of(corpus)
+            tracing = _Tracing(corpus, asked, hidden, self.tokenizer, request, began, seen, withheld)
             try:
                 with cancellable(cancelled):
                     return tracing.run(cancelled)
@@ -106,6 +112,7 @@ class _Tracing:
         self,
         corpus: Corpus,
         indexes: Sequence[Index],
+        byte_index: ByteIndex | None,
         tokenizer: TextTokenizer,
         request: TraceRequest,
         began: float,
@@ -113,7 +120,7 @@ class _Tracing:
         withheld: Withheld | None,
     ) -> None:
         self._corpus, self._indexes, self._tokenizer, self._request = corpus, indexes, tokenizer, request
-        self._seen, self._withheld = seen, withheld
+        self._byte_index, self._seen, self._withheld = byte_index, seen, withheld
         self._met: tuple[dict[str, Any], ...] = ()
         self._ids = as_token_ids(request.token_ids)
         self._timing_ms = {"match": 0.0, "documents": 0.0, "rank": 0.0, "total": 0.0}
@@ -123,9 +130,10 @@ class _Tracing:
         """Match, choose and count spans; sample, score and describe documents."""
         text, layout = self._lay_out()
         query, documents = self._corpus.query(self._ids), list[TracedDocument]()
-        with self._corpus.reading():
+        with self._corpus.reading(), self._byte_index.reading() if self._byte_index else nullcontext():
             maximal = maximal_spans(self._corpus.longest_matches(query, cancelled))
-            spans = self._count(query, layout, self._choose(layout, maximal))
+            hidden = self._search_bytes(layout, maximal)
+            spans = self._count(query, layout, self._choose(layout, maximal, hidden), hidden)
             self._clock("match")
             if not self._request.raw:
                 matches = self._sample(spans)
@@ -133,8 +141,9 @@ class _Tracing:
                 scored = self._score(spans, matches)
                 self._clock("rank")
                 spans = link_spans(spans, scored)
-                documents = self._describe(scored)
-        coverage = measure_coverage(spans, maximal, self._ids.size, self._request.min_tokens)
+                documents = self._describe(spans, scored)
+        found = [*maximal, *hidden.pieces] if hidden else maximal
+        coverage = measure_coverage(spans, found, self._ids.size, self._request.min_tokens)
         self._clock("documents")
         self._timing_ms["total"] = 1e3 * (self._last - self._began)
         return Trace(
@@ -166,22 +175,43 @@ class _Tracing:
         sums: list[float] = np.concatenate([[0.0], np.cumsum(logs)]).tolist()
         return sums
 
-    def _choose(self, layout: TextLayout, maximal: list[Piece]) -> list[Piece]:
-        """The pieces to show: whole words within sentences, the rarest; all maximal spans if raw."""
-        if self._request.raw:
-            return maximal
-        found = candidates(layout, maximal, self._request.min_tokens)
-        return rarest(found, self._sums, kept(self._request, self._ids.size))
+    def _search_bytes(self, layout: TextLayout, maximal: list[Piece]) -> ByteMatches | None:
+        """What only the boundaries of tokens keep from being in a maximal span."""
+        if self._byte_index is None:
+            return None
+        return self._byte_index.search(layout, maximal, self._request.min_tokens)
 
-    def _count(self, query: Query, layout: TextLayout, pieces: list[Piece]) -> list[Span]:
-        """The spans of these pieces, with their counts by stage."""
-        return build_spans(self._corpus, query, layout, pieces, self._sums, self._request.raw)
+    def _choose(
+        self, layout: TextLayout, maximal: list[Piece], hidden: ByteMatches | None
+    ) -> tuple[list[Piece], list[Piece]]:
+        """The pieces to show, matched on tokens and on bytes: whole words within sentences, the rarest; all
+        maximal spans if raw."""
+        if self._request.raw:
+            return maximal, []
+        found = candidates(layout, maximal, self._request.min_tokens)
+        others = hidden.pieces if hidden else []
+        return rarest_of_both(found, others, self._sums, kept(self._request, self._ids.size))
+
+    def _count(
+        self,
+        query: Query,
+        layout: TextLayout,
+        pieces: tuple[list[Piece], list[Piece]],
+        hidden: ByteMatches | None,
+    ) -> list[Span]:
+        """The spans of these pieces in text order, with their counts by stage."""
+        spans = build_spans(self._corpus, query, layout, pieces[0], self._sums, self._request.raw)
+        if self._byte_index and hidden and pieces[1]:
+            spans += self._byte_index.count(hidden, layout, pieces[1], self._sums)
+            spans.sort(key=lambda span: (span.token_start, span.token_end))
+        return spans
 
     def _sample(self, spans: list[Span]) -> list[Match]:
         """Some occurrences of each span in documents that may be shown, drawn by the seed, one a document."""
         request = self._request
         screen = Screen(self._corpus, spans, request.wanted, self._withheld, lambda: self._relevance)
-        matches = draw_matches(self._corpus, spans, request.max_documents, request.seed, screen)
+        sample = self._byte_index.sample if self._byte_index else partial(sample_matches, self._corpus)
+        matches = draw_matches(sample, spans, request.max_documents, request.seed, screen)
         self._met = screen.counts()
         return matches
 
@@ -195,9 +225,12 @@ class _Tracing:
         """The documents of these matches, by BM25 against prompt and answer."""
         return score_documents(self._corpus, spans, matches, self._relevance)
 
-    def _describe(self, scored: list[ScoredDocument]) -> list[TracedDocument]:
+    def _describe(self, spans: list[Span], scored: list[ScoredDocument]) -> list[TracedDocument]:
         """The documents as they are shown."""
-        return [describe(self._corpus, self._tokenizer, document, self._seen) for document in watched(scored)]
+        return [
+            describe(self._corpus, self._tokenizer, spans, document, self._seen)
+            for document in watched(scored)
+        ]
 
     def _clock(self, phase: str) -> None:
         """Add the time since the last call to `phase`; a good place to stop, too."""

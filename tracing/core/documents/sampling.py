@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +16,21 @@ DRAWS_A_DOCUMENT = 2  # occurrences drawn for each document wanted, since some a
 DOCUMENTS_MAX = 10_000  # a trace with more would take a minute and 100 MB, and nobody reads as many
 
 
+class Cover(NamedTuple):
+    """The tokens of a document that hold a run of bytes, and how many bytes of the first of them come
+    before it, and of the last one after it."""
+
+    tokens: int
+    before_bytes: int
+    after_bytes: int
+
+
 @dataclass(frozen=True)
 class Match:
     """An occurrence of a span: in row `row` of the corpus, at byte `position` of its tokenized.N.
 
     The tokens of its document are the bytes start..stop there; `document` is its number in the store.
+    `cover` are the document's tokens that hold it, where these are not the span's own.
     """
 
     span: int
@@ -28,6 +39,7 @@ class Match:
     document: int
     start: int
     stop: int
+    cover: Cover | None = None
 
 
 def sample_matches(corpus: Corpus, spans: Sequence[Span], documents: int, seed: int) -> list[Match]:

@@ -6,13 +6,16 @@ from typing import Any
 
 from tracing.core.documents.filters import DocumentFilter
 from tracing.core.documents.relevance import Relevance
-from tracing.core.documents.sampling import Match, sample_matches
+from tracing.core.documents.sampling import Match
 from tracing.core.documents.traced import described, place_of
 from tracing.core.matching.corpus import Corpus
 from tracing.core.matching.spans import Span
 
 Withheld = Callable[[str, Sequence[int]], Mapping[int, str]]
 """Why documents of a store, by its name and their numbers, are withheld; the others are left out."""
+
+Sample = Callable[[Sequence[Span], int, int], list[Match]]
+"""Draws matches of spans in up to so many documents each, by a seed."""
 
 REDRAWS = (4, 32)  # times as many documents are drawn for a span that lost some of its own
 DOCUMENTS_MAX = 1000  # documents looked at for one span, however few of them may be shown
@@ -77,13 +80,13 @@ class Screen:
 
 
 def draw_matches(
-    corpus: Corpus, spans: Sequence[Span], documents: int, seed: int, screen: Screen
+    sample: Sample, spans: Sequence[Span], documents: int, seed: int, screen: Screen
 ) -> list[Match]:
-    """As `sample_matches`, of documents that `screen` lets through: those it stops cost no place.
+    """As `sample` draws them, of documents that `screen` lets through: those it stops cost no place.
 
     A span that lost documents draws more of them, two times at most, from up to 1000 documents.
     """
-    drawn = sample_matches(corpus, spans, documents, seed)
+    drawn = sample(spans, documents, seed)
     kept = screen.passed(drawn)
     found = _by_span(kept, len(spans))
     lost = Counter(match.span for match in drawn)
@@ -94,7 +97,7 @@ def draw_matches(
         short = [n for n in short if len(found[n]) < documents and spans[n].count > documents]
         if not short:
             break
-        again = sample_matches(corpus, [spans[n] for n in short], wanted, seed + factor)
+        again = sample([spans[n] for n in short], wanted, seed + factor)
         renumbered = [_of_span(match, short[match.span]) for match in again]
         for number, matches in enumerate(_by_span(screen.passed(renumbered), len(spans))):
             found[number] = _joined(found[number], matches)[:documents]

@@ -1,6 +1,6 @@
 """A few lines of a document around its matches."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +10,9 @@ from tracing.core.documents.windows import Tokens, cut_windows
 from tracing.core.engines.engine import Window
 from tracing.core.text.decoding import Offsets, decode_marked, whole_characters
 from tracing.core.text.tokenizer import TextTokenizer
+
+Margins = Mapping[tuple[int, int], Sequence[tuple[int, int]]]
+"""By (start, stop) tokens: of each match in them, the bytes of the first and last token that are outside."""
 
 ELLIPSIS: Final = "…"
 
@@ -27,24 +30,44 @@ def cut_snippet(tokens: NDArray[Any], matches: list[Tokens], tokenizer: TextToke
     return show_windows(cut_windows(tokens, matches), len(tokens), tokenizer)
 
 
-def show_windows(windows: Sequence[Window], tokens: int, tokenizer: TextTokenizer) -> Snippet:
-    """The text of these windows of a document of so many tokens; parts left out become an ellipsis."""
+def show_windows(
+    windows: Sequence[Window], tokens: int, tokenizer: TextTokenizer, margins: Margins | None = None
+) -> Snippet:
+    """The text of these windows of a document of so many tokens; parts left out become an ellipsis.
+
+    Matches that have `margins` are marked without them.
+    """
     text, found, last = "", [], 0
     for window in windows:
-        part = _decode(window, tokenizer)
+        part = _decode(window, tokenizer, margins or {})
         text += (ELLIPSIS if window.first else "") if not text else f" {ELLIPSIS} "
         found += [(a + len(text), b + len(text)) for a, b in part.matches]
         text, last = text + part.text, window.first + len(window.token_ids)
     return Snippet(text + (ELLIPSIS if last < tokens else ""), found)
 
 
-def _decode(window: Window, tokenizer: TextTokenizer) -> Snippet:
+def _decode(window: Window, tokenizer: TextTokenizer, margins: Margins) -> Snippet:
     pieces = tokenizer.stored_pieces(window.token_ids)
     ranges = [(a - window.first, b - window.first) for a, b in window.matches]
     first, _ = whole_characters(pieces, 0, ranges[0][0])
     _, last = whole_characters(pieces, max(b for _, b in ranges), len(pieces))
     text, places = decode_marked(pieces[first:last], [(a - first, b - first) for a, b in ranges])
-    return Snippet(text, [_without_space(text, *place) for place in places])
+    inner = [
+        _without_margins(text, place, margin)
+        for match, place in zip(window.matches, places, strict=True)
+        for margin in margins.get(match, [(0, 0)])
+    ]
+    return Snippet(text, [_without_space(text, *place) for place in inner])
+
+
+def _without_margins(text: str, place: tuple[int, int], margin: tuple[int, int]) -> tuple[int, int]:
+    """The characters of a match without the bytes of its first and last token that are not its own."""
+    if margin == (0, 0):
+        return place
+    start, end = place
+    data = text[start:end].encode()
+    before, after = data[: margin[0]], data[len(data) - margin[1] :]
+    return start + len(before.decode(errors="ignore")), end - len(after.decode(errors="ignore"))
 
 
 def _without_space(text: str, start: int, end: int) -> tuple[int, int]:

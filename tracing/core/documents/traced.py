@@ -7,7 +7,7 @@ from typing import Any
 from tracing.core.cancelling import watched
 from tracing.core.documents.relevance import Relevance, best_tier
 from tracing.core.documents.sampling import Match
-from tracing.core.documents.snippets import Snippet, show_windows
+from tracing.core.documents.snippets import Margins, Snippet, show_windows
 from tracing.core.engines.engine import Excerpt, Place, Searched
 from tracing.core.matching.corpus import Corpus
 from tracing.core.matching.spans import Span
@@ -73,10 +73,15 @@ def score_documents(
 
 def place_of(matches: Sequence[Match], spans: Sequence[Span]) -> Place:
     """Where a document and its matches lie."""
-    lengths = [spans[match.span].token_end - spans[match.span].token_start for match in matches]
+    lengths = [_tokens_of(match, spans[match.span]) for match in matches]
     places = tuple((match.position, length) for match, length in zip(matches, lengths, strict=True))
     first = matches[0]
     return Place(first.row, first.document, first.start, first.stop, places)
+
+
+def _tokens_of(match: Match, span: Span) -> int:
+    """How many tokens of the document hold the match."""
+    return match.cover.tokens if match.cover else span.token_end - span.token_start
 
 
 def link_spans(spans: Sequence[Span], documents: Sequence[ScoredDocument]) -> list[Span]:
@@ -93,7 +98,11 @@ def link_spans(spans: Sequence[Span], documents: Sequence[ScoredDocument]) -> li
 
 
 def describe(
-    corpus: Corpus, tokenizer: TextTokenizer, scored: ScoredDocument, seen: Seen | None
+    corpus: Corpus,
+    tokenizer: TextTokenizer,
+    spans: Sequence[Span],
+    scored: ScoredDocument,
+    seen: Seen | None,
 ) -> TracedDocument:
     """The document as it is shown: decoded around its matches only."""
     (store, number), excerpt = corpus.origin(scored.row, scored.number), scored.excerpt
@@ -101,11 +110,24 @@ def describe(
         store=store.manifest.name,
         document=number,
         metadata=described(store, excerpt.metadata),
-        snippet=show_windows(excerpt.windows, excerpt.tokens, tokenizer),
+        snippet=show_windows(excerpt.windows, excerpt.tokens, tokenizer, _margins(corpus, spans, scored)),
         score=scored.score,
         relevance=scored.relevance,
         seen=seen(store.manifest.name, number) if seen else None,
     )
+
+
+def _margins(corpus: Corpus, spans: Sequence[Span], scored: ScoredDocument) -> Margins:
+    """The margins of matches that begin or end inside tokens of the document, by their tokens."""
+    if not any(match.cover for match in scored.matches):
+        return {}
+    width = corpus.rows[scored.row].store.manifest.token_type.width_bytes
+    margins: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for match in scored.matches:
+        first = (match.position - match.start) // width
+        places = margins.setdefault((first, first + _tokens_of(match, spans[match.span])), [])
+        places.append((match.cover.before_bytes, match.cover.after_bytes) if match.cover else (0, 0))
+    return {tokens: sorted(set(places)) for tokens, places in margins.items()}
 
 
 def described(store: Searched, metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,16 @@ class Row(NamedTuple):
     shard: int
 
 
+class Document(NamedTuple):
+    """A document where it is searched: number in its `row`, bytes start..stop of its tokens, and these."""
+
+    row: int
+    number: int
+    start: int
+    stop: int
+    token_ids: NDArray[Any]
+
+
 class EngineStore(Searched, Protocol):
     """A store that brings an engine of its own along."""
 
@@ -73,6 +83,28 @@ class Corpus:
         store = self.rows[row].store
         pack = self._packs.get(id(store))
         return pack.origin(document) if pack else (store, document)
+
+    def document_of(self, store: TokenStore, document: int) -> Document:
+        """Where a document of a store of this machine is searched; KeyError if the store is not."""
+        served, first, row = self._served[store.manifest.digest]
+        shard, start, stop = served.extent(first + document)
+        return Document(row + shard, first + document, start, stop, served.token_ids(first + document))
+
+    @cached_property
+    def _served(self) -> dict[str, tuple[TokenStore, int, int]]:
+        """By digest of each store of this machine: what is searched in its place, where its documents
+        begin there, and its first row."""
+        found: dict[str, tuple[TokenStore, int, int]] = {}
+        for number, (store, shard) in enumerate(self.rows):
+            if shard == 0 and isinstance(store, TokenStore):
+                pack = self._packs.get(id(store))
+                parts = pack.firsts() if pack else [(store, 0)]
+                found |= {part.manifest.digest: (store, first, number) for part, first in parts}
+        return found
+
+    def serves(self, store: Searched) -> bool:
+        """Whether `document_of` knows this store."""
+        return store.manifest.digest in self._served
 
     @cached_property
     def unigrams(self) -> Unigrams:

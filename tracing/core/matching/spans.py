@@ -51,7 +51,9 @@ class Span:
     `start`..`end` are characters, without white space around them unless raw. `count` is the number
     of occurrences over all stores, `stages` the same by stage; `log_probability` the sum of the
     tokens' unigram log-probabilities. `ranges` are the (low, high) ranks in each of the corpus's
-    shards. `relevance` is the best tier of its documents, which `documents` numbers in the trace.
+    shards. `matched_on` says whether documents hold the same ids ("tokens") or only the same text
+    ("bytes"): then counts are those of byte indexes alone, and `ranges` are in their shards. `relevance`
+    is the best tier of its documents, which `documents` numbers in the trace.
     """
 
     token_start: int
@@ -65,6 +67,7 @@ class Span:
     ranges: tuple[tuple[int, int], ...]
     relevance: str | None = None
     documents: tuple[int, ...] = ()
+    matched_on: str = "tokens"
 
 
 def maximal_spans(lengths: NDArray[np.int64]) -> list[Piece]:
@@ -98,6 +101,17 @@ def rarest(pieces: Iterable[Piece], sums: Sequence[float], keep: int) -> list[Pi
     return sorted(sorted(outer, key=lambda piece: (sums[piece[1]] - sums[piece[0]], piece))[:keep])
 
 
+def rarest_of_both(
+    pieces: Iterable[Piece], others: Iterable[Piece], sums: Sequence[float], keep: int
+) -> tuple[list[Piece], list[Piece]]:
+    """As `rarest` of two sorts of pieces together, except that one may lie inside one of the other sort."""
+    sorts = [rarest(sort, sums, len(sums)) for sort in (pieces, others)]
+    marked = [(piece, number) for number, sort in enumerate(sorts) for piece in sort]
+    best = sorted(marked, key=lambda item: (sums[item[0][1]] - sums[item[0][0]], item))[:keep]
+    first, second = (sorted(piece for piece, number in best if number == sort) for sort in (0, 1))
+    return first, second
+
+
 def kept(options: SpanOptions, tokens: int) -> int:
     """How many spans of a text of `tokens` to keep: ceil(density x tokens), rounding errors aside."""
     return math.ceil(options.density * tokens - 1e-9)
@@ -112,11 +126,24 @@ def build_spans(
     raw: bool,
 ) -> list[Span]:
     """The spans of these pieces, counted; to be called within `corpus.reading()`."""
-    bounds = np.array(pieces, dtype=np.int64).reshape(-1, 2)
-    ranges = corpus.find(query, np.ascontiguousarray(bounds[:, 0]), np.ascontiguousarray(bounds[:, 1]))
     places = [layout.characters(*piece) if raw else layout.stripped(*piece) for piece in pieces]
+    return count_pieces(corpus, query, layout.text, pieces, places, pieces, sums)
+
+
+def count_pieces(
+    corpus: Corpus,
+    query: Query,
+    text: str,
+    pieces: Sequence[Piece],
+    places: Sequence[Piece],
+    searched: Sequence[Piece],
+    sums: Sequence[float],
+) -> list[Span]:
+    """Spans of these pieces, at these characters, with the counts of query[start:stop] for `searched`."""
+    bounds = np.array(searched, dtype=np.int64).reshape(-1, 2)
+    ranges = corpus.find(query, np.ascontiguousarray(bounds[:, 0]), np.ascontiguousarray(bounds[:, 1]))
     return [
-        _span(corpus, layout.text, piece, place, sums[piece[1]] - sums[piece[0]], ranges, n)
+        _span(corpus, text, piece, place, sums[piece[1]] - sums[piece[0]], ranges, n)
         for n, (piece, place) in enumerate(zip(watched(pieces), places, strict=True))
     ]
 

@@ -41,6 +41,10 @@ class Pack:
         number = bisect.bisect_right(self._firsts, document) - 1
         return Origin(self.parts[number], document - self._firsts[number])
 
+    def firsts(self) -> list[tuple[TokenStore, int]]:
+        """Each part, and the number of its first document in the pack."""
+        return list(zip(self.parts, self._firsts, strict=True))
+
     @cached_property
     def _firsts(self) -> list[int]:
         """Number of each part's first document in the pack."""

@@ -94,6 +94,11 @@ class Shard:
             raise StoreDamaged(f"{self.offset.path} is damaged at document {document}: rebuild the store.")
         return self.tokenized.read(start, stop).view(self.kind.numpy)[1:]
 
+    def extent(self, document: int) -> tuple[int, int]:
+        """Bytes (start, stop) of a document's tokens, without its separator."""
+        start, stop = self._extent("offset", "tokenized", document)
+        return start + self.kind.width_bytes, stop
+
     def metadata(self, document: int) -> dict[str, Any]:
         """The metadata object of a document."""
         start, stop = self._extent("metaoff", "metadata", document)

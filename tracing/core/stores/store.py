@@ -85,6 +85,11 @@ class TokenStore:
             raise InputError(f"Shard {shard} of {self.path} has no byte {byte_pointer}.")
         return self.first_document(shard) + self.shards[shard].document_at(byte_pointer)
 
+    def extent(self, document: int) -> tuple[int, int, int]:
+        """(shard, start, stop): where a document's tokens lie, in bytes of the shard's tokenized file."""
+        shard, local = self._locate(document)
+        return (self.shards.index(shard), *shard.extent(local))
+
     def first_document(self, shard: int) -> int:
         """Number of the first document in a shard."""
         return self._first[shard]

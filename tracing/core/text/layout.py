@@ -50,6 +50,11 @@ class TextLayout:
         self._cut(first, markup)
         self.settled = self._settle(first, complete)
 
+    @property
+    def tokens(self) -> int:
+        """Number of tokens of the text."""
+        return len(self._starts)
+
     def pieces(self, start: int, stop: int) -> list[tuple[int, int]]:
         """Tokens start:stop cut at sentence ends, line breaks and tags, trimmed to whole words."""
         inside = self._cuts[bisect_right(self._cuts, start) : bisect_left(self._cuts, stop)]

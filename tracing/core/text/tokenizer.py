@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
@@ -77,6 +79,11 @@ class TextTokenizer:
         if outside.any():
             raise InputError(f"Token id {ids[outside][0]} is not in the vocabulary 0..{self.vocab_size - 1}.")
         return [self._pieces[i] for i in ids.tolist()]
+
+    @cached_property
+    def piece_bytes(self) -> NDArray[np.int64]:
+        """How many bytes each token has; shape [vocab_size]."""
+        return np.array([len(piece) for piece in self._pieces], dtype=np.int64)
 
     def stored_pieces(self, token_ids: NDArray[Any]) -> list[bytes]:
         """The bytes of tokens read from a store; StoreMismatch for an id outside the vocabulary."""
