@@ -106,7 +106,8 @@ def measure(
         load = load_store(writer, store, tokenizer, lambda progress: peaks.append(memory_mb()))
     seconds = time.perf_counter() - began
     speed = f"{load.documents / seconds:,.0f} documents/s, {store.tokens / seconds:,.0f} tokens/s"
-    yield f"| {index.name} | load | {speed}, {load.passages:,} passages, +{max(peaks) - before:,.0f} MB here |"
+    memory = f"+{max(peaks) - before:,.0f} MB in the loader"
+    yield f"| {index.name} | load | {speed}, {load.passages:,} passages, {memory} |"
     for kind, queries in asked.items():
         found = [elapsed_ms(lambda query=query: index.search(query, limit=READ)) for query in queries]
         pages = [elapsed_ms(lambda query=query: page(index, store, tokenizer, query)) for query in queries]
