@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from tracing.core.building.importing import Import, Imported, Progress, import_corpus
@@ -54,9 +55,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--no-index", action="store_true", help="write the tokens only; build_index does the rest later"
         )
+        parser.add_argument(
+            "--scan", action="store_true", help="then withhold documents with personal data (scan_corpus)"
+        )
 
     def handle(self, *args: Any, name: str, output: Path | None, **options: Any) -> None:
         check_name(name)
+        if options["scan"] and (output is not None or options["no_index"]):
+            raise CommandError("--scan needs a registered store: leave out --output and --no-index.")
         target = output or settings.HOME / "stores" / name
         try:
             done = self.run_import(job_of(name, target, options))
@@ -67,6 +73,8 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             raise CommandError("Stopped. What was done is kept: run the same again to go on.") from None
         self.tell_result(done, target)
+        if options["scan"]:
+            call_command("scan_corpus", name, stdout=self.stdout, stderr=self.stderr)
 
     def run_import(self, job: Import) -> Imported:
         with CommandProgress(self.stderr) as progress:

@@ -20,6 +20,7 @@ from tracing.core.stores.store import TokenStore
 from tracing.core.text.numbering import find_tokenizer
 from tracing.core.text.tokenizer import TextTokenizer
 from tracing.core.trace import Tracer
+from tracing.withholding.lookup import WithheldNow
 from training.core.errors import TrainingError
 from training.models import Checkpoint
 from training.trace_terminal import print_trace
@@ -103,8 +104,25 @@ def prepare(options: dict[str, Any]) -> Run:
     if options["added_since"] is not None:
         raise InputError("--added-since needs --model: a store by itself has no ancestors.")
     tracer = open_tracer(options["index"], options["tokenizer"], options["engine"] or HEADWATER)
+    withheld = WithheldNow() if any(map(is_this_sites, options["index"])) else None
     request = make_request(tracer.tokenizer, prompt_text=options["prompt"], **asked)
-    return lambda: {"id": None, "model": None, "checkpoint": None, **tracer.trace(request).to_json()}
+    return lambda: {
+        "id": None,
+        "model": None,
+        "checkpoint": None,
+        **tracer.trace(request, withheld=withheld).to_json(),
+    }
+
+
+def is_this_sites(directory: Path) -> bool:
+    """Whether a store lies where this site keeps its own, whose withheld documents stay so; other stores
+    need no database."""
+    return directory.resolve().parent == settings.HOME / "stores" and database_exists()
+
+
+def database_exists() -> bool:
+    name = settings.DATABASES["default"]["NAME"]
+    return not isinstance(name, Path) or name.is_file()
 
 
 def repeated(run: Run, times: int) -> dict[str, Any]:
