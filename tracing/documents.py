@@ -1,5 +1,6 @@
 """Documents of the stores, as pages show them."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,4 +83,18 @@ def tokenizer_directory(store: Store) -> Path:
 
 
 def tokenizer_directories() -> list[Path]:
-    return sorted(path.parent for path in (settings.HOME / "tokenizers").glob("*/tokenizer.json"))
+    """Those kept for stores, then those of checkpoints."""
+    kept = sorted(path.parent for path in (settings.HOME / "tokenizers").glob("*/tokenizer.json"))
+    return kept + sorted(path.parent for path in (settings.HOME / "checkpoints").glob("*/tokenizer.json"))
+
+
+def keep_tokenizer(store: Store, directory: Path) -> None:
+    """Keep a copy of the tokenizer that a store was written with, unless one like it is there already."""
+    try:
+        tokenizer_directory(store)
+    except StoreMissing:
+        target = settings.HOME / "tokenizers" / store.name
+        target.mkdir(parents=True, exist_ok=True)
+        partial = target / ".tokenizer.json.partial"
+        shutil.copyfile(directory / "tokenizer.json", partial)
+        partial.replace(target / "tokenizer.json")

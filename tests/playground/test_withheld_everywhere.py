@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,9 +137,3 @@ def test_v1_filters_documents(instruct: Checkpoint) -> None:
     assert {d["relevance"] for d in ask(relevance="high").json()["documents"]} <= {"high"}
     for wrong in ({"corpora": "a"}, {"licences": [""]}, {"sources": ["x"] * 65}, {"relevance": "best"}):
         assert ask(**wrong).status_code == 400, wrong
-
-
-def test_a_store_elsewhere_needs_no_database(tmp_path: Path) -> None:
-    output = StringIO()
-    with pytest.raises(Exception, match="nowhere"):
-        call_command("trace", "--index", str(tmp_path / "nowhere"), "--text", "a", "--json", stdout=output)

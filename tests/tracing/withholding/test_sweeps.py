@@ -1,5 +1,6 @@
 """Block rules and scans go through stores, go on after a kill, and leave history and log behind."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 
 import psutil
 import pytest
@@ -17,6 +19,7 @@ from django.utils import timezone
 from accounts.audit import Actor
 from accounts.models import AuditEntry
 from tests.flows import share_database
+from tests.tracing.support.stores import tokenizer_json
 from tests.tracing.withholding.conftest import BY, Publish
 from tracing.core.errors import InputError
 from tracing.models import BlockRule, Store, Sweep, Withholding
@@ -145,6 +148,20 @@ def test_a_scan_withholds_what_holds_personal_data_and_keeps_none_of_it(publish:
     sweep = scan_now(store=store, by=BY, kinds=kinds, report=lambda sweep: None, processes=2)
     assert (sweep.state, sweep.found) == (SweepState.DONE, 1)
     assert set(reasons_for(store.name, range(5))) == {2, 3}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_import_can_scan_what_it_imported(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text(tokenizer_json())
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in [CARD, EMAIL]))
+    arguments = ["scanned", tmp_path / "rows.jsonl", "--tokenizer", tmp_path, "--processes", "1"]
+    options = ["--stage", "pretrain", "--licence", "CC0", "--scan"]
+    output = StringIO()
+    call_command("import_corpus", *map(str, arguments), *options, stdout=output, stderr=StringIO())
+    assert "Withheld 1 of 2 documents (CREDIT_CARD 1)." in output.getvalue()
+    assert reasons_for("scanned", [0, 1]) == {0: "personal data"}
+    with pytest.raises(CommandError, match="leave out --output"):
+        call_command("import_corpus", *map(str, arguments), *options, "--output", str(tmp_path / "elsewhere"))
 
 
 @pytest.mark.django_db(transaction=True)

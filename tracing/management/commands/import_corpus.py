@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from tracing.core.building.importing import Import, Imported, Progress, import_corpus
 from tracing.core.errors import TracingError
+from tracing.documents import keep_tokenizer
 from tracing.management.progress import CommandProgress
 from tracing.services import open_tokenizer, register_store
 
@@ -67,7 +68,7 @@ class Command(BaseCommand):
         try:
             done = self.run_import(job_of(name, target, options))
             if output is None and done.manifest is not None:
-                register_store(target)
+                keep_tokenizer(register_store(target), options["tokenizer"])
         except TracingError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
