@@ -5,6 +5,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.tracing.support.corpora import files_in, import_of, some_rows, texts_in, write_rows
@@ -96,6 +97,20 @@ def test_an_import_killed_at_any_moment_goes_on_to_the_same_store(tmp_path: Path
     assert kills > 2
     assert files_in(tmp_path / "store") == files_in(tmp_path / "whole")
     assert sorted(path.name for path in tmp_path.glob(".*")) == []
+
+
+def test_a_killed_process_is_one_clear_error_and_the_import_goes_on_afterwards(tmp_path: Path) -> None:
+    corpus = write_rows(tmp_path / "a.jsonl", ROWS)
+
+    def kill_children(progress: importing.Progress) -> None:
+        for child in psutil.Process().children():
+            if "building.pool" in " ".join(child.cmdline()):
+                child.kill()
+
+    with pytest.raises(StoreError, match="process that encoded documents was killed"):
+        import_corpus(import_of(corpus, output=tmp_path / "store", processes=2), kill_children)
+    import_corpus(import_of(corpus, output=tmp_path / "store", processes=2))
+    assert texts_in(tmp_path / "store") == [row["text"] for row in ROWS]
 
 
 def test_an_import_that_was_stopped_says_what_has_changed(tmp_path: Path) -> None:

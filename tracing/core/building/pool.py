@@ -1,14 +1,15 @@
 """Batches encoded by a pool of processes, the results in the order of the batches."""
 
 import ctypes
-import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing.connection import Connection, Pipe
 from queue import SimpleQueue
 from typing import Any, Final
 
@@ -19,6 +20,10 @@ from tracing.core.errors import StoreError
 WAITING: Final = 2
 """Batches that wait for each process, so that none is idle."""
 PR_SET_PDEATHSIG: Final = 1
+KILLED: Final = (
+    "A process that encoded documents was killed, perhaps for want of memory: run it again, with fewer "
+    "--processes; what was written is kept."
+)
 
 
 class EncodingPool:
@@ -49,39 +54,47 @@ class EncodingPool:
     @contextmanager
     def _children(self) -> Iterator["SimpleQueue[Connection]"]:
         """Connections to the processes; each ends when its connection does."""
-        context = multiprocessing.get_context("spawn")
         free: SimpleQueue[Connection] = SimpleQueue()
-        connections, children = [], []
-        try:
-            for _ in range(self._processes):
-                ours, theirs = context.Pipe()
-                child = context.Process(
-                    target=_serve, args=(theirs, self._encoding, os.getpid()), daemon=True
-                )
-                child.start()
-                theirs.close()
-                connections.append(ours)
-                children.append(child)
-                free.put(ours)
+        with ExitStack() as stack:
+            connections = [_connect(stack) for _ in range(self._processes)]
+            for connection in connections:  # they start up side by side
+                _send(connection, self._encoding)
+                free.put(connection)
             yield free
-        finally:
-            for connection in connections:
-                connection.close()
-            for child in children:
-                child.join(timeout=5)
-                child.kill()
+
+
+def _connect(stack: ExitStack) -> Connection:
+    """The connection to a new process; both end with the stack."""
+    ours, theirs = Pipe()
+    with theirs:
+        stack.callback(_end, _start(theirs.fileno()))
+    return stack.enter_context(ours)
+
+
+def _start(descriptor: int) -> "subprocess.Popen[bytes]":
+    """A process that serves the connection with this descriptor, and knows where our modules are."""
+    code = "import sys; from tracing.core.building.pool import serve; serve(*map(int, sys.argv[1:]))"
+    command = [sys.executable, "-c", code, str(descriptor), str(os.getpid())]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TOKENIZERS_PARALLELISM": "false"}
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[descriptor], env=environment)
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    """Wait for a process whose connection was closed."""
+    try:
+        child.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def _ask(free: "SimpleQueue[Connection]", batch: Any) -> Encoded:
     connection = free.get()
     try:
-        connection.send(batch)
+        _send(connection, batch)
         answer: Encoded | Exception = connection.recv()
     except (EOFError, OSError) as error:
-        raise StoreError(
-            "A process that encoded documents was killed, perhaps for want of memory: run it again, "
-            "with fewer --processes; what was written is kept."
-        ) from error
+        raise StoreError(KILLED) from error
     finally:
         free.put(connection)
     if isinstance(answer, Exception):
@@ -89,16 +102,22 @@ def _ask(free: "SimpleQueue[Connection]", batch: Any) -> Encoded:
     return answer
 
 
-def _serve(connection: Connection, encoding: Encoding, parent: int) -> None:
+def _send(connection: Connection, value: Any) -> None:
+    try:
+        connection.send(value)
+    except OSError as error:
+        raise StoreError(KILLED) from error
+
+
+def serve(descriptor: int, parent: int) -> None:
     """Encode what comes until the other end closes, or the parent dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C, and closes the connection
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     with suppress(OSError, AttributeError):  # elsewhere than on Linux, the closed connection ends it
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         return
-    encoder = BatchEncoder(encoding)
-    with suppress(EOFError, OSError):
+    with suppress(EOFError, OSError), Connection(descriptor) as connection:
+        encoder = BatchEncoder(connection.recv())
         while True:
             connection.send(_answer(encoder, connection.recv()))
 
