@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.urls import reverse
 
+from playground.core.think_split import split_thinking
 from playground.models import Message, MessageState, Role
 from playground.traces.lighting import Lighting
 from playground.traces.numbers import Numbers
@@ -59,6 +60,12 @@ class Subject:
     def ref(self) -> str:
         """As it is named in the address of a comparison."""
         return f"{'answer' if self.route == 'answer-trace' else 'text'}-{self.pk}"
+
+    @property
+    def preview(self) -> str:
+        """What a list shows of the text: of an answer, what comes after its thinking, if anything does."""
+        answer = split_thinking(self.text).answer_text if self.is_answer else ""
+        return answer or self.text
 
     @property
     def spans(self) -> list[Json]:

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from accounts.models import User
+from accounts.models import Scope, User
+from accounts.services import create_key
 from playground.database import in_database, while_wanted
 from playground.models import Message, Role, Thread
 from tests.playground.conftest import until
@@ -133,6 +134,8 @@ BAD: list[Json] = [
     {"stages": ["x"] * 17},
     {"raw": 1},
     {"index": "/etc"},
+    {"added_since": 5},
+    {"store": "no"},
 ]
 
 
@@ -199,3 +202,52 @@ async def test_the_page_of_a_reader_who_leaves_stops_its_trace(transactional_db:
     with pytest.raises(asyncio.CancelledError):
         await page
     await until(ended.is_set)
+
+
+async def test_a_trace_is_kept_for_its_maker_alone(
+    api: httpx.AsyncClient, instruct: Checkpoint, token_ids: list[int]
+) -> None:
+    made = await trace(api, model=instruct.name, token_ids=token_ids)
+    again = await api.get(f"/traces/{made['id']}")
+    assert again.json() == made
+    eve = await in_database(User.objects.create_user, "eve", password="another long one")
+    _, key = await in_database(create_key, user=eve, name="eve", scopes=[Scope.TRACE])
+    other = {"Authorization": f"Bearer {key}"}
+    for verb, path in (("GET", ""), ("POST", "/share"), ("DELETE", "/share")):
+        response = await api.request(verb, f"/traces/{made['id']}{path}", headers=other)
+        assert response.status_code == 404
+        assert response.json()["error"]["code"] == "trace_not_found"
+    unkept = await trace(api, model=instruct.name, token_ids=token_ids, store=False)
+    assert (await api.get(f"/traces/{unkept['id']}")).status_code == 404
+
+
+async def test_a_kept_trace_is_shared_by_a_link_until_that_is_revoked(
+    api: httpx.AsyncClient, instruct: Checkpoint, token_ids: list[int]
+) -> None:
+    made = await trace(api, model=instruct.name, token_ids=token_ids)
+    address = f"/traces/{made['id']}/share"
+    share = (await api.post(address, json={"expires_in_s": 3600})).json()
+    assert (share["object"], share["trace"]) == ("trace.share", made["id"])
+    assert share["expires_at"] > share["created"]
+    assert (await api.post(address)).json()["url"] == share["url"]
+    reader = httpx.AsyncClient()
+    assert (await reader.get(share["url"])).status_code == 200
+    assert (await api.delete(address)).json()["deleted"] is True
+    assert (await reader.get(share["url"])).status_code == 404
+    assert (await api.delete(address)).json()["deleted"] is False
+    await reader.aclose()
+    for bad in ({"expires_in_s": 0}, {"expires_in_s": 10**12}, {"expires_in_s": "1"}, {"days": 1}):
+        assert (await api.post(address, json=bad)).status_code == 400
+    assert (await api.put(address)).status_code == 405
+
+
+async def test_spans_say_whether_they_were_added_since_an_ancestor(
+    api: httpx.AsyncClient, instruct: Checkpoint, token_ids: list[int]
+) -> None:
+    parent = await in_database(instruct.parents.get)
+    found = await trace(api, model=instruct.name, token_ids=token_ids, added_since=parent.name)
+    assert {span["added"] for span in found["spans"]} == {False}
+    body = {"model": instruct.name, "token_ids": token_ids, "added_since": "nobody"}
+    response = await api.post("/traces", json=body)
+    assert response.status_code == 400
+    assert parent.name in response.json()["error"]["message"]
