@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
-from tracing.models import Store
+from tracing.models import Share, Store
 from tracing.withholding import admin as withholding
 
 
@@ -22,3 +22,23 @@ class StoreAdmin(admin.ModelAdmin):
 
     def has_scan_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("tracing.add_withholding")
+
+
+@admin.register(Share)
+class ShareAdmin(admin.ModelAdmin):
+    """Whose traces are shared, without the links themselves; deleting one ends it."""
+
+    list_display = ["trace", "owner", "created_at", "expires_at", "revoked_at"]
+    list_filter = ["revoked_at"]
+    list_select_related = ["trace__owner"]
+    fields = ["trace", "created_at", "expires_at", "revoked_at"]
+
+    @admin.display(description="owner")
+    def owner(self, share: Share) -> str:
+        return str(share.trace.owner or "an anonymous browser")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Share | None = None) -> bool:
+        return False

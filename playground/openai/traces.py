@@ -24,7 +24,11 @@ from training.traces import trace_checkpoint
 
 async def make_trace(request: HttpRequest, caller: Caller) -> JsonResponse:
     body = read_body(request, TraceBody)
-    return JsonResponse(await while_wanted(traced_and_kept, body, caller.user))
+    trace = await while_wanted(traced, body, caller.user)
+    if body.store:
+        kept = await in_database(keep_trace, owner=Owner(caller.user), trace=trace)
+        trace |= {"id": kept.public_id}
+    return JsonResponse(trace)
 
 
 async def show_trace(request: HttpRequest, caller: Caller, public_id: str) -> JsonResponse:
@@ -64,12 +68,6 @@ def own_trace(public_id: str, user: User) -> KeptTrace:
     if kept is None:
         raise ApiError(404, f"You have no trace {public_id!r:.80}.", code="trace_not_found", param="id")
     return kept
-
-
-def traced_and_kept(body: TraceBody, user: User) -> dict[str, Any]:
-    """The trace, on an address of its own unless `store` is false."""
-    trace = traced(body, user)
-    return dict(keep_trace(owner=Owner(user), trace=trace).content) if body.store else trace
 
 
 def traced(body: TraceBody, user: User) -> dict[str, Any]:

@@ -66,6 +66,10 @@ class Panel:
     unanswered: str
 
     @property
+    def withheld_documents(self) -> int:
+        return sum(number for number, _ in self.withheld)
+
+    @property
     def filtered(self) -> bool:
         return any(choice.chosen for _, choices in self.filters for choice in choices)
 

@@ -127,14 +127,15 @@ class Subject:
         checkpoint = checkpoint_called(self.model)
         if lighting.added and not lighting.added_since:
             lighting = lighting.since(direct_parent(checkpoint))
-        trace = trace_checkpoint(
-            checkpoint,
-            token_ids=self.trace["token_ids"],
-            prompt=self.prompt,
-            added_since=lighting.added_since or None,
-            **lighting.options,
-        )
-        return replace(self, trace=trace, lighting=lighting)
+        return replace(self, trace=self.traced(checkpoint, lighting), lighting=lighting)
+
+    def traced(self, checkpoint: Checkpoint, lighting: Lighting) -> Json:
+        """A new trace of the same token ids; of the text itself where these do not spell it to the letter."""
+        options = {"prompt": self.prompt, "added_since": lighting.added_since or None, **lighting.options}
+        trace = trace_checkpoint(checkpoint, token_ids=self.trace["token_ids"], **options)
+        if not self.is_answer and trace["text"] != self.text:
+            trace = trace_checkpoint(checkpoint, text=self.text, **options)
+        return trace
 
 
 def checkpoint_called(name: str) -> Checkpoint:

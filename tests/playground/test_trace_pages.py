@@ -163,7 +163,7 @@ def test_what_is_withheld_now_is_not_in_a_shared_trace(browser: Client, answer: 
     content = Client().get(address).content.decode()
     assert "Book 1" not in content
     assert "Book 2" in content
-    assert "1 document was taken down" in content
+    assert "1 document behind this text is withheld: 1 was taken down." in content
 
 
 def test_filters_are_plain_links_that_leave_the_other_documents_out(browser: Client, answer: Message) -> None:
