@@ -204,6 +204,7 @@ CELERY_BEAT_SCHEDULE = {
     "recover-jobs": {"task": "training.tasks.recover_jobs", "schedule": 15.0},
     "recover-sweeps": {"task": "tracing.tasks.recover_sweeps", "schedule": 30.0},
     "load-search": {"task": "tracing.search.tasks.load_search", "schedule": 60.0},
+    "build-byte-indexes": {"task": "tracing.tasks.build_byte_indexes", "schedule": 60.0},
     "pack-lineages": {"task": "training.tasks.pack_lineages", "schedule": 600.0},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "run" / "celerybeat-schedule")

@@ -21,7 +21,12 @@ def mark_added(trace: Json, ancestor: Tracer, cancelled: Callable[[], bool] | No
     answer = ancestor.trace(request, cancelled).to_json()
     whole = all(index.get("answered", True) for index in answer["indexes"])
     known = KnownRuns(answer["spans"])
-    marked = [span | {"added": None if not whole else not known.hold(span)} for span in trace["spans"]]
+
+    def is_added(span: Json) -> bool:
+        in_bytes = span.get("matched_on") == "bytes" and ancestor.count_bytes(span["text"]) > 0
+        return not (in_bytes or known.hold(span))
+
+    marked = [span | {"added": None if not whole else is_added(span)} for span in trace["spans"]]
     return trace | {"spans": marked}
 
 

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tracing.byte_indexes import byte_twins_of
 from tracing.cache import Cache
 from tracing.core.documents.filters import DocumentFilter
 from tracing.core.errors import InputError
@@ -43,11 +44,13 @@ def open_tracer(checkpoint: Checkpoint, stores: list[Store]) -> Tracer:
     if not stores:
         raise InputError(f"No token store is known for {checkpoint}: register its data to trace its answers.")
     opened = open_indexes(stores)
-    packs = packs_of([store for store in opened if isinstance(store, TokenStore)])
+    here = [store for store in opened if isinstance(store, TokenStore)]
+    packs, twins = packs_of(here), byte_twins_of(here)
     pairs = zip(stores, opened, strict=True)
     searched = [f"{row.engine} {row.digest} {index_state(store)}" for row, store in pairs]
-    key = (str(checkpoint.path), checkpoint.digest, *searched, *(pack.store.path.name for pack in packs))
-    return _tracers.get(key, lambda: Tracer(opened, open_tokenizer(checkpoint.path), packs))
+    beside = [each.path.name for each in (*(pack.store for pack in packs), *(twin.twin for twin in twins))]
+    key = (str(checkpoint.path), checkpoint.digest, *searched, *beside)
+    return _tracers.get(key, lambda: Tracer(opened, open_tokenizer(checkpoint.path), packs, twins))
 
 
 def index_state(store: object) -> str:

@@ -104,6 +104,14 @@ class Tracer:
         """The stores of these stages, or all, as one; InputError if there are none."""
         return self._indexes.corpus(stages, {})
 
+    def count_bytes(self, text: str) -> int:
+        """How often the text stands in the byte indexes of the stores, whatever its tokens there."""
+        index = self._byte_indexes.of(self.corpus())
+        if index is None or not text:
+            return 0
+        with index.reading():
+            return index.count_text(text)
+
 
 class _Tracing:
     """One trace on its way: the request, and how long each phase took."""

@@ -66,6 +66,11 @@ class ByteIndex:
         spans = count_pieces(self._bytes, found.query, layout.text, pieces, places, bounds, sums)
         return [replace(span, matched_on="bytes") for span in spans]
 
+    def count_text(self, text: str) -> int:
+        """How often a text, of one character or more, stands in the twins."""
+        query = Query({BYTE}, np.frombuffer(text.encode("utf-8", "replace"), dtype=np.uint8))
+        return int(self._bytes.find(query, np.array([0]), np.array([query.size])).counts.sum())
+
     def sample(self, spans: Sequence[Span], documents: int, seed: int) -> list[Match]:
         """As `sample_matches`, for spans of both kinds; all matches are in rows of the corpus of tokens."""
         kinds: dict[str, list[int]] = {"tokens": [], "bytes": []}

@@ -5,6 +5,7 @@ document's. Bytes have no such boundaries. A twin is a token store of one byte a
 documents under the same numbers, so it is written, checked and searched as any store is.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -48,7 +49,12 @@ def should_have_twin(manifest: Manifest) -> bool:
 
 def twin_name(manifest: Manifest) -> str:
     """The directory name of the twin: another one for every content of the store."""
-    return f"{manifest.name}-{manifest.digest.removeprefix('sha256:')[:12]}"
+    return re.sub(r"[^\w.-]", "_", manifest.name)[:100].lstrip(".") + name_end(manifest.digest)
+
+
+def name_end(digest: str) -> str:
+    """How the name of the twin of the store with this digest ends."""
+    return f"-{digest.removeprefix('sha256:')[:12]}"
 
 
 def as_bytes(pieces: list[bytes]) -> NDArray[np.uint8]:

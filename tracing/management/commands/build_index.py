@@ -6,12 +6,14 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from tracing.byte_indexes import build_byte_index
 from tracing.core.building.indexing import Description, build_index, read_description
 from tracing.core.errors import TracingError
 from tracing.core.stores.manifest import Manifest
 from tracing.management.commands.import_corpus import check_name
 from tracing.management.describing import add_description, given_description, require
 from tracing.management.progress import CommandProgress
+from tracing.models import Store
 from tracing.services import register_store
 
 NEEDED = ("tokenizer", "stage", "licence", "source", "dtype")
@@ -30,11 +32,23 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", nargs="?", help="a store's name under HEADWATER_HOME/stores")
         parser.add_argument("--store", type=Path, metavar="DIR", help="a directory anywhere, instead of NAME")
+        parser.add_argument(
+            "--bytes",
+            action="store_true",
+            help="instead, build the byte index of a registered small store, which finds the same words in "
+            "other tokens; the worker does so by itself within a minute or two",
+        )
         add_description(parser)
 
     def handle(self, *args: Any, name: str | None, store: Path | None, **options: Any) -> None:
         if (name is None) == (store is None):
             raise CommandError("Name a store, or give --store DIR: one of them.")
+        if options["bytes"]:
+            self.build_bytes(name)
+        else:
+            self.build_store(name, store, options)
+
+    def build_store(self, name: str | None, store: Path | None, options: dict[str, Any]) -> None:
         if name is not None:
             check_name(name)
         directory = store or settings.HOME / "stores" / str(name)
@@ -48,6 +62,16 @@ class Command(BaseCommand):
             raise CommandError("Stopped: run the same again to go on.") from None
         counted = f"{manifest.documents:,} documents, {manifest.tokens:,} tokens"
         self.stdout.write(self.style.SUCCESS(f"Published {directory}: {counted}"))
+
+    def build_bytes(self, name: str | None) -> None:
+        store = Store.objects.filter(name=name).first()
+        if store is None:
+            raise CommandError(f"--bytes takes the name of a registered store: none is called {name!r}.")
+        try:
+            built = build_byte_index(store)
+        except TracingError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(self.style.SUCCESS("Published its byte index." if built else "It has one already."))
 
     def build(self, directory: Path, options: dict[str, Any]) -> Manifest:
         given = given_description(options)

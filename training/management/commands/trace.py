@@ -13,11 +13,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 
+from tracing.byte_indexes import byte_twins_of
 from tracing.core.engines.choice import ENGINES, HEADWATER, searched_by
 from tracing.core.errors import InputError, TracingError
 from tracing.core.request import CHARACTERS_MAX, TOKENS_MAX
 from tracing.core.stores.store import TokenStore
-from tracing.core.text.numbering import find_tokenizer
+from tracing.core.text.numbering import NumberTokenizer, find_tokenizer
 from tracing.core.text.tokenizer import TextTokenizer
 from tracing.core.trace import Tracer
 from tracing.withholding.lookup import WithheldNow
@@ -145,16 +146,18 @@ def find_checkpoint(name: str) -> Checkpoint:
 
 def open_tracer(directories: list[Path], tokenizer: Path | None, engine: str) -> Tracer:
     """A tracer over stores given by path; their tokenizer is looked for beside them and in HEADWATER_HOME."""
-    stores = [searched_by(engine, TokenStore.open(directory)) for directory in directories]
+    opened = [TokenStore.open(directory) for directory in directories]
+    stores, twins = [searched_by(engine, store) for store in opened], byte_twins_of(opened)
     if tokenizer is not None:
-        return Tracer(stores, TextTokenizer.open(tokenizer))
+        return Tracer(stores, TextTokenizer.open(tokenizer), twins=twins)
     homes = [*(settings.HOME / "tokenizers").glob("*"), *(settings.HOME / "checkpoints").glob("*")]
     beside = [
         folder
         for directory in directories
         for folder in directory.resolve().parent.parent.glob("tokenizers/*")
     ]
-    return Tracer(stores, find_tokenizer(stores[0].manifest.tokenizer, [*directories, *homes, *beside]))
+    found = find_tokenizer(stores[0].manifest.tokenizer, [*directories, *homes, *beside])
+    return Tracer(stores, found, twins=[] if isinstance(found, NumberTokenizer) else twins)
 
 
 def read_text(options: dict[str, Any]) -> str | None:
