@@ -13,6 +13,8 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from config import environment
+from tracing.core.errors import SearchUnavailable
+from tracing.search.backend import search_index
 
 FREE_BYTES_WANTED = 2 << 30
 WORKER_WAIT_S = 1.0
@@ -30,7 +32,16 @@ class Finding:
 
 def diagnose() -> Iterator[Finding]:
     """Runs every check, quick ones first. A check that itself fails is a finding too."""
-    checks: list[Callable[[], Finding]] = [python, home, disk, database, broker, workers, engine]
+    checks: list[Callable[[], Finding]] = [
+        python,
+        home,
+        disk,
+        database,
+        broker,
+        workers,
+        engine,
+        search,
+    ]
     for check in checks:
         yield check()
 
@@ -131,3 +142,12 @@ def engine() -> Finding:
         )
     )
     return Finding("Engine's Python", str(path), advice, required=False)
+
+
+def search() -> Finding:
+    index = search_index()
+    try:
+        documents = sum(load.done for load in index.loads().values())
+    except SearchUnavailable as error:
+        return Finding("Corpus search", index.name, str(error), required=False)
+    return Finding("Corpus search", f"{index.name}, {documents:,} documents", required=False)

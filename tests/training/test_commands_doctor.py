@@ -20,7 +20,7 @@ def test_a_ready_site_is_called_ready_and_every_setting_is_listed() -> None:
     call_command("doctor", stdout=output)
     said = output.getvalue()
     assert all(setting.name in said for setting in environment.ALL)
-    for part in ("Python", "Data directory", "Database", "Redis"):
+    for part in ("Python", "Data directory", "Database", "Redis", "Corpus search"):
         assert any(line.strip().startswith(f"ok  {part}:") for line in said.splitlines()), said
 
 
@@ -56,3 +56,10 @@ def test_a_data_directory_that_cannot_be_written_is_named(tmp_path: Path) -> Non
     assert told.returncode == 1
     assert f"missing  Data directory: {tmp_path / 'file'}" in told.stdout
     assert "HEADWATER_HOME" in told.stdout
+
+
+def test_a_search_server_that_is_away_is_noted_without_its_password(tmp_path: Path) -> None:
+    told = doctor(HEADWATER_HOME=str(tmp_path), ELASTICSEARCH_URL="http://headwater:hunter2@127.0.0.1:1")
+    assert "note  Corpus search: Elasticsearch" in told.stdout
+    assert "Elasticsearch at http://127.0.0.1:1 does not answer" in told.stdout
+    assert "hunter2" not in told.stdout + told.stderr

@@ -2,6 +2,7 @@
 
 import uuid
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -121,3 +122,11 @@ def test_another_process_sees_what_was_committed_and_nothing_else(open_index: Op
         writer.add(made[2:])
         assert reader.search(query("fish"), limit=1).total == 2
     assert reader.loads() == {STORES[0]: Load(STORES[0], 4, 2, 2)}
+
+
+def test_many_threads_at_once_get_what_one_gets(index: SearchIndex) -> None:
+    load_passages(index, passages([Text(f"fish w{k % 7}", store=STORES[k % 3]) for k in range(90)]))
+    asked = [query(f"fish w{k}") for k in range(7)]
+    alone = [keys(index, one) for one in asked]
+    with ThreadPoolExecutor(32) as threads:
+        assert list(threads.map(lambda one: keys(index, one), asked * 16)) == alone * 16
