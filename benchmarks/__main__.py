@@ -6,7 +6,10 @@ from pathlib import Path
 
 
 def names() -> list[str]:
-    """Benchmarks are the modules here with a main(); those called *_child are started by others."""
+    """Benchmarks are the modules here with a main(); those called *_child are started by others.
+
+    `corpora` has none: it makes the stores that others measure on, in advance if you like.
+    """
     modules = sorted(Path(__file__).parent.glob("*.py"))
     return [
         m.stem

@@ -9,6 +9,7 @@ import sysconfig
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,6 +137,30 @@ def passages(size: int, words: Stored, pool: Stored, rng: np.random.Generator) -
     origins = rng.integers(0, max(1, pool.size - PASSAGE_TOKENS[1]), lengths.size)
     tokens[copied] = pool[np.minimum(origins[passage] + inside, pool.size - 1)[copied]]
     return tokens
+
+
+def stitched_text(store: TokenStore, size: int, rng: np.random.Generator) -> list[int]:
+    """Ids as an answer full of quotations has them: runs of 2 to 60 tokens of documents."""
+    text: list[int] = []
+    while len(text) < size:
+        ids = store.token_ids(int(rng.integers(0, store.documents)))
+        start, length = int(rng.integers(0, max(1, ids.size))), int(rng.integers(2, 60))
+        text += ids[start : start + length].tolist()
+    return text[:size]
+
+
+def new_text(store: TokenStore, size: int, rng: np.random.Generator) -> list[int]:
+    """Ids that follow each other as in the store two by two only: short, frequent matches."""
+    text: list[int] = []
+    while len(text) < size:
+        ids = store.token_ids(int(rng.integers(0, store.documents)))
+        start = int(rng.integers(0, max(1, ids.size - 2)))
+        text += ids[start : start + 2].tolist()
+    return text[:size]
+
+
+TEXTS: Final = {"quotations": stitched_text, "new text": new_text}
+"""Kinds of text to trace: of long and rare matches, and of short and frequent ones."""
 
 
 if __name__ == "__main__":

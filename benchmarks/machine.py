@@ -25,10 +25,10 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def keep(name: str, text: str) -> Path:
+def keep(name: str, text: str, directory: Path = RESULTS) -> Path:
     """Writes a result beside the earlier ones: results/<date>-<name>.md."""
-    RESULTS.mkdir(exist_ok=True)
+    directory.mkdir(exist_ok=True)
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    path = RESULTS / f"{today}-{name}.md"
+    path = directory / f"{today}-{name}.md"
     path.write_text(text)
     return path

@@ -1,4 +1,4 @@
-"""The answer's stream as the page sees it: HTML of the blocks that changed, at most ten times a second.
+"""The answer's stream as the page sees it: HTML of the blocks that changed, at most 25 times a second.
 
 Every reader folds the events from the first one on, so that a page that joins late, or again, is at once
 where the others are. Blocks are replaced by id, so sending one twice changes nothing.
@@ -24,7 +24,7 @@ from tracing.withholding.hiding import hide_withheld
 from training.traces import trace_answer
 
 logger = logging.getLogger(__name__)
-FLUSH_S = 0.1
+FLUSH_S = 0.04  # of rest after each update, so that a span is in the page well within 100 ms
 WAIT_MS = 1000
 
 
@@ -130,16 +130,17 @@ async def folded(message: Message, state: AnswerState) -> AsyncIterator[bool]:
     last, flushed = "0", 0.0
     while not state.ended:
         entries = await stream.read(last, wait_ms=WAIT_MS)
+        if entries and (pause := flushed + FLUSH_S - time.monotonic()) > 0:
+            await asyncio.sleep(pause)
+            entries += await stream.read(entries[-1][0])
         for _, event in entries:
             state.fold(event)
         last = entries[-1][0] if entries else last
         if not entries and not await stream.has_writer():
             await settle(message.pk)
             return
-        if pause := max(0.0, FLUSH_S - (time.monotonic() - flushed)):
-            await asyncio.sleep(pause if entries else 0)
-        flushed = time.monotonic()
         yield bool(entries)
+        flushed = time.monotonic()
 
 
 async def settle(message_id: object) -> None:

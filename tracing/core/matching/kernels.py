@@ -154,7 +154,7 @@ def locate(shard: Table, offsets: NDArray[np.uint64], offset_state: Bytes, ranks
 
     `start` is the document's first token, after its separator. found has shape [ranks, 4].
     """
-    size, width, state = shard.size, shard.width, offset_state.ctypes.data
+    size, width, state, own = shard.size, shard.width, offset_state.ctypes.data, offsets.ctypes.data
     for n in range(ranks.size):
         if ranks[n] < 0 or ranks[n] >= size // width:
             return DAMAGED
@@ -164,12 +164,12 @@ def locate(shard: Table, offsets: NDArray[np.uint64], offset_state: Bytes, ranks
         low, high = 0, offsets.size
         while high - low > 1:
             middle = (low + high) >> 1
-            touch(state, middle * 8)
+            touch(state, own, middle * 8)
             if np.int64(offsets[middle]) <= position:
                 low = middle
             else:
                 high = middle
-        touch(state, low * 8)
+        touch(state, own, low * 8)
         start = np.int64(offsets[low]) + width
         stop = np.int64(offsets[high]) if high < offsets.size else size
         if not width <= start <= position < stop <= size:
@@ -210,7 +210,7 @@ def score_windows(
             if token < slots.size and slots[token] >= 0:
                 counts[slots[token]] += 1
         for block in range(start >> BLOCK_SHIFT, ((stop - 1) >> BLOCK_SHIFT) + 1):
-            touch(state, block << BLOCK_SHIFT)
+            touch(state, data.ctypes.data, block << BLOCK_SHIFT)
         length = (stop - start) // width
         slack = saturation * (1.0 - length_share + length_share * length / mean_length)
         for term in range(weights.size):

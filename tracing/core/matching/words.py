@@ -6,6 +6,7 @@ compares bytes. No function here reads outside the arrays, whatever they hold.
 
 from collections.abc import Callable
 from hashlib import sha256
+from mmap import MADV_WILLNEED
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -17,7 +18,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from tracing.core.stores.layout import BLOCK_BYTES
-from tracing.core.stores.mapped_file import SOUND, TOUCHED
+from tracing.core.stores.mapped_file import SOUND, TOUCHED, UNSEEN
 
 Bytes = NDArray[np.uint8]
 Longs = NDArray[np.int64]
@@ -108,12 +109,18 @@ load_word, store_word = _access(64)
 load_big_endian_word, _ = _access(64, swapped=True)
 
 
+_advise: Any = types.ExternalFunction("madvise", types.int32(types.int64, types.int64, types.int32))
+
+
 @compiled
-def touch(state: Int, position: Int) -> None:
-    """Mark the block of a byte."""
-    block = state + (position >> BLOCK_SHIFT)
-    if load_byte(block) != SOUND:
-        store_byte(block, TOUCHED)
+def touch(state: Int, data: Int, position: Int) -> None:
+    """Mark the block of a byte, and have all of one that is new read at once: its checksum will need it."""
+    block = position >> BLOCK_SHIFT
+    known = load_byte(state + block)
+    if known != SOUND:
+        if known == UNSEEN:
+            _advise(data + (block << BLOCK_SHIFT), BLOCK_BYTES, MADV_WILLNEED)
+        store_byte(state + block, TOUCHED)
 
 
 @compiled
@@ -139,8 +146,8 @@ def entry(shard: Table, rank: Int) -> Int:
         position = np.int64(0)
         for byte in range(shard.pointer):
             position |= np.int64(load_byte(shard.table + start + byte)) << (8 * byte)
-    touch(shard.table_state, start)
-    touch(shard.table_state, start + shard.pointer - 1)
+    touch(shard.table_state, shard.table, start)
+    touch(shard.table_state, shard.table, start + shard.pointer - 1)
     if position < 0 or position >= shard.size or position & (shard.width - 1):
         return DAMAGED
     return position
@@ -151,8 +158,8 @@ def suffix_word(shard: Table, position: Int) -> Word:
     """The word at a byte position that may lie after the end, its blocks marked."""
     last = shard.size - 1
     if position <= last:
-        touch(shard.data_state, position)
-        touch(shard.data_state, min(position + WORD_BYTES - 1, last))
+        touch(shard.data_state, shard.data, position)
+        touch(shard.data_state, shard.data, min(position + WORD_BYTES - 1, last))
     return word_at(shard.data, shard.size, position)
 
 
