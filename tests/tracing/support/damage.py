@@ -434,9 +434,7 @@ class Fuzz:
                 self.engine,
             )
             if self.engine != HEADWATER and while_open and case.allowed == "right":
-                case.allowed = (
-                    "right or error"  # it opens files by their names
-                )
+                case.allowed = "right or error"  # it opens files by their names
             sound = verdict(case.path) if number % 3 == 0 or case.allowed.startswith("anything") else None
             return damage.__name__, self.fault(case, given, sound)
         finally:
