@@ -33,18 +33,21 @@ def evaluation_table(evaluations: list[Evaluation]) -> Table:
     """One row a checkpoint."""
     names = score_names(evaluations)
     table = Table(box=None, pad_edge=False)
-    for heading in ("checkpoint", *names, "of its questions in its data", "took"):
-        table.add_column(heading, header_style="dim")
+    for heading in ("checkpoint", *names, "took", "of its questions in its data"):
+        table.add_column(heading, header_style="dim", no_wrap=True)
     for one in evaluations:
         scores = [score_words(one.scores, name) for name in names]
-        table.add_row(one.checkpoint.name, *scores, badge_words(one), duration(one.seconds))
+        table.add_row(one.checkpoint.name, *scores, duration(one.seconds), badge_words(one))
     return table
 
 
 def score_names(evaluations: list[Evaluation]) -> list[str]:
-    """Every score that one of them has, in order, without the errors."""
-    names = dict.fromkeys(name for one in evaluations for name in one.scores)
-    return [name for name in names if not name.endswith(ERROR)]
+    """Every score that one of them has, in order, without the errors; pass@1 only where it is another figure
+    than the mean reward."""
+    names = dict.fromkeys(name for one in evaluations for name in one.scores if not name.endswith(ERROR))
+    if all(one.scores.get("pass@1") == one.scores.get("sampled") for one in evaluations):
+        names.pop("pass@1", None)
+    return list(names)
 
 
 def score_words(scores: dict[str, float], name: str) -> str:
@@ -56,12 +59,21 @@ def score_words(scores: dict[str, float], name: str) -> str:
 
 
 def badge_words(evaluation: Evaluation) -> str:
-    """`0 of 300 occur`, `12 of 300 (4 %) occur, 3 whole`; what cannot be said, said."""
+    """`0 of 300 occur`; `12 of 300 (4 %) occur word for word, 31 (10 %) in long runs`; what cannot be said,
+    said."""
     found = evaluation.contamination
     if not found:
         return "its data is not known"
-    if not found["found"]:
-        return f"0 of {found['items']:,} occur"
-    share = f"{100 * found['found'] / found['items']:.2g} %"
+    exact, near, items = found["exact"], found["found"], found["items"]
+    if not near:
+        return f"0 of {items:,} occur"
+    whole = f"{exact:,} of {items:,}" + (f" ({share_words(exact, items)})" if exact else "")
+    if near == exact:
+        return f"{whole} occur word for word"
     at_least = "at least " if found["partly_listed"] else ""
-    return f"{at_least}{found['found']:,} of {found['items']:,} ({share}) occur, {found['exact']:,} whole"
+    return f"{whole} occur word for word, {at_least}{near:,} ({share_words(near, items)}) in long runs"
+
+
+def share_words(part: int, whole: int) -> str:
+    """`4 %`; `under 1 %` rather than nothing."""
+    return f"{100 * part / whole:.0f} %" if 100 * part >= whole else "under 1 %"

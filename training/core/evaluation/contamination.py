@@ -5,7 +5,7 @@ item counts as found where one document's matches cover at least half of it. Bes
 whole. Both by token ids, so a question that is cut into other tokens where it follows other text is missed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,22 +69,24 @@ def find_items(
 ) -> Contamination:
     """Looks for every item's question. Raises StoreError, or InputError for ids that no store can hold."""
     corpus, findings = tracer.corpus(), list[Finding]()
-    by_stage: dict[str, int] = {}
-    partly = False
+    whole, partly = list[str](), False
     for done, item in enumerate(items, 1):
         search = Search(corpus, tracer.tokenizer.encode(item.question)[0])
         finding = search.finding(item)
         partly = partly or search.partly_listed
         if finding is not None:
             findings.append(finding)
-            for stage in search.exact_stages:
-                by_stage[stage] = by_stage.get(stage, 0) + 1
+            whole += search.exact_stages
         if progress is not None:
             progress(done, len(items))
-    found_by_stage: dict[str, int] = {}
-    for finding in findings:
-        found_by_stage[finding.stage] = found_by_stage.get(finding.stage, 0) + 1
-    return Contamination(len(items), tuple(findings), by_stage, found_by_stage, partly)
+    stages = dict.fromkeys(row.store.manifest.stage for row in corpus.rows)
+    held = counted([finding.stage for finding in findings], stages)
+    return Contamination(len(items), tuple(findings), counted(whole, stages), held, partly)
+
+
+def counted(stages: Sequence[str], order: Iterable[str]) -> dict[str, int]:
+    """How often each stage is named, in this order; those never named left out."""
+    return {stage: stages.count(stage) for stage in order if stage in stages}
 
 
 class Search:

@@ -30,6 +30,7 @@ from training.models import Checkpoint, Evaluation
 from training.terminal import duration
 
 TELL_EVERY_S = 5.0
+WIDTH = 200
 NOT_FINISHED = "Stopped. What was finished is kept."
 
 
@@ -71,7 +72,7 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps({"evaluations": [row_of(row) for row in done]}, indent=1))
         else:
-            Console(file=self.stdout, soft_wrap=True).print(evaluation_table(done))
+            Console(file=self.stdout, width=WIDTH).print(evaluation_table(done))
 
     def queue(self, checkpoints: list[Checkpoint], examination: Examination) -> None:
         for checkpoint in checkpoints:
