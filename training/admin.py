@@ -7,8 +7,9 @@ from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from training.evaluation_report import badge_words
 from training.jobs import retry_job
-from training.models import Checkpoint, Flow, Job, TrainedOn
+from training.models import Checkpoint, Evaluation, Flow, Job, TrainedOn
 from training.overview import flow_overview, share_of
 
 
@@ -85,3 +86,14 @@ class CheckpointAdmin(ReadOnly, admin.ModelAdmin):
     list_filter = ["stage", "final", "thinking"]
     search_fields = ["name"]
     inlines = [TrainedOnInline]
+
+
+@admin.register(Evaluation)
+class EvaluationAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ["checkpoint", "task", "items", "badge", "seconds", "created_at"]
+    list_filter = ["task", "checkpoint__stage"]
+    list_select_related = ["checkpoint"]
+
+    @admin.display(description="its questions in its data")
+    def badge(self, evaluation: Evaluation) -> str:
+        return badge_words(evaluation)

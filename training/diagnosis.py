@@ -15,6 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 from config import environment
 from tracing.core.errors import SearchUnavailable
 from tracing.search.backend import search_index
+from training.core.verifiers.confinement.sandbox import run_code
 
 FREE_BYTES_WANTED = 2 << 30
 WORKER_WAIT_S = 1.0
@@ -36,6 +37,7 @@ def diagnose() -> Iterator[Finding]:
         python,
         home,
         disk,
+        sandbox,
         database,
         broker,
         workers,
@@ -62,6 +64,16 @@ def python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
     advice = "" if sys.version_info[:2] == (3, 11) else "Headwater is tested on Python 3.11: use that one."
     return Finding("Python", f"{version} at {sys.executable}", advice)
+
+
+def sandbox() -> Finding:
+    """Whether code that models write can be run to be checked."""
+    ran = run_code("")
+    if not ran.passed:
+        advice = "The code verifier gives no rewards here; it needs Linux 5.13 with Landlock and seccomp."
+        return Finding("Sandbox", ran.reason, advice, required=False)
+    missing = ", ".join(f"{name} ({why})" for name, why in ran.missing.items())
+    return Finding("Sandbox", f"confines code that models write{f', but for {missing}' if missing else ''}")
 
 
 def home() -> Finding:

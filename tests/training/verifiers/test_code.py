@@ -1,5 +1,6 @@
 """Code that models wrote: what passes, and that nothing gets out of the sandbox."""
 
+import json
 import os
 import socket
 import subprocess
@@ -196,6 +197,29 @@ def test_what_this_machine_cannot_give_is_said_and_without_the_essentials_nothin
     )
     assert '"files": "Landlock: Function not implemented"' in done.stdout
     assert confine.FILES in confine.REQUIRED
+
+
+def test_without_namespaces_the_sandbox_still_holds_and_says_what_is_gone() -> None:
+    """As in a container that permits none: the kernel refuses flags that it does not know in the same way."""
+    script = textwrap.dedent(
+        """
+        import json, pathlib, socket, tempfile
+        from training.core.verifiers.confinement import confine, limits, namespaces
+        namespaces.NEW_USER = 1
+        folder = pathlib.Path(tempfile.mkdtemp())
+        missing = confine.confine(limits.Limits(), scratch=folder)
+        for attempt in (socket.socket, (folder / "x").touch, pathlib.Path("/etc/passwd").read_text):
+            try:
+                attempt()
+            except PermissionError:
+                missing[str(len(missing))] = "refused"
+        print(json.dumps(missing))
+        """
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=True)
+    refused = {str(number): "refused" for number in (1, 2, 3)}
+    assert json.loads(done.stdout) == {confine.SCRATCH: "namespaces: Invalid argument", **refused}
 
 
 @pytest.mark.parametrize("text", ["\x00", "\ud800", "ü" * 1000, "(" * 100_000, "x = 1\n" * 200_000])

@@ -2,7 +2,8 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from training.core.verifiers.confinement.limits import Limits
@@ -11,6 +12,8 @@ from training.core.verifiers.verdict import Verdict, VerifierError, conclusion, 
 
 BLOCK = re.compile(r"^```(?:python|py|python3)?[ \t]*\n(.*?)^```", re.DOTALL | re.MULTILINE | re.IGNORECASE)
 TESTS_MAX = 64
+TOTAL_S = 60.0
+"""No test is begun after this."""
 LONGEST_CODE = 1 << 18
 
 
@@ -46,11 +49,19 @@ class CodeVerifier:
         code = code_of(said)
         if len(code) > LONGEST_CODE:
             return wrong(f"{len(code):,} characters of code are too many; at most {LONGEST_CODE:,} are run")
-        ran = [self._run(code, row) for row in reference.get("tests") or reference["cases"]]
+        ran = self._run_all(code, reference.get("tests") or reference["cases"])
         passed = sum(one.passed for one in ran)
         failure = next((f": {one.reason}" for one in ran if not one.passed), "")
         reward = passed / len(ran) if self._score == "rate" else float(passed == len(ran))
         return Verdict(reward, f"{passed} of {len(ran)} tests passed{failure}", ran[0].missing)
+
+    def _run_all(self, code: str, rows: Sequence[Any]) -> list[Ran]:
+        """One run a test, until the time for all of them is up."""
+        deadline, ran = time.monotonic() + TOTAL_S, list[Ran]()
+        for row in rows:
+            in_time = not ran or time.monotonic() < deadline
+            ran.append(self._run(code, row) if in_time else Ran(False, "the time for all tests is up"))
+        return ran
 
     def _run(self, code: str, test: Any) -> Ran:
         if isinstance(test, str):

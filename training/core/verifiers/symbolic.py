@@ -18,8 +18,16 @@ START_S = 60.0
 CHUNK = 1 << 16
 
 
+ATTEMPTS = 2
+"""A child may have died of something else than the question."""
+
+
 class TooSlow(Exception):
     """The comparison did not end in time, or took its process with it."""
+
+
+class Lost(Exception):
+    """The child has ended."""
 
 
 class Comparer:
@@ -35,12 +43,16 @@ class Comparer:
         """Whether the two are the same; False for what cannot be parsed. Raises TooSlow, or VerifierError
         where the child cannot start."""
         with self._lock:
-            process = self._ready()
-            fact = self._ask(process, [reference, statement], self._timeout_s)
-            if fact is None:
-                self._end()
-                raise TooSlow
-            return bool(fact.get("same"))
+            for _ in range(ATTEMPTS):
+                try:
+                    fact = self._ask(self._ready(), [reference, statement], self._timeout_s)
+                    return bool(fact.get("same"))
+                except Lost:
+                    self._end()
+                except TooSlow:
+                    self._end()
+                    raise
+            raise TooSlow
 
     def close(self) -> None:
         with self._lock:
@@ -63,27 +75,29 @@ class Comparer:
                 cwd=ROOT,
                 start_new_session=True,
             )
-            fact = self._ask(process, None, START_S)
-            if not fact or "ready" not in fact:
+            try:
+                fact = self._ask(process, None, START_S)
+            except (Lost, TooSlow):
+                fact = {}
+            if "ready" not in fact:
                 process.kill()
-                process.wait()
+                process.communicate()
                 errors.seek(0)
-                said = (fact or {}).get("refused") or errors.read().decode(errors="replace").strip()[-500:]
+                said = fact.get("refused") or errors.read().decode(errors="replace").strip()[-500:]
                 raise VerifierError(f"expressions cannot be compared here: {said or 'no answer'}")
         return process
 
     def _ask(self, process: "subprocess.Popen[bytes]", question: Any, timeout_s: float) -> Any:
-        """The child's next line; None where none comes in time."""
+        """The child's next fact. Raises TooSlow, or Lost where the child has ended."""
         assert process.stdin is not None
         assert process.stdout is not None
         try:
             if question is not None:
                 process.stdin.write(json.dumps(question).encode() + b"\n")
                 process.stdin.flush()
-            line = _line(process.stdout.fileno(), time.monotonic() + timeout_s)
+            return json.loads(_line(process.stdout.fileno(), time.monotonic() + timeout_s))
         except BrokenPipeError:
-            return None
-        return json.loads(line) if line else None
+            raise Lost from None
 
     def _end(self) -> None:
         if self._process is not None:
@@ -93,15 +107,15 @@ class Comparer:
 
 
 def _line(descriptor: int, deadline: float) -> bytes:
-    """A line; nothing where the stream ends or the time is up before the line does."""
+    """A line. Raises TooSlow or Lost where the time is up or the stream ends before the line does."""
     line = b""
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_READ)
         while not line.endswith(b"\n"):
             if not selector.select(max(0.0, deadline - time.monotonic())):
-                return b""
+                raise TooSlow
             data = os.read(descriptor, CHUNK)
             if not data:
-                return b""
+                raise Lost
             line += data
     return line
