@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from accounts.audit import Actor
 from accounts.models import AuditEntry
-from tests.flows import share_database
+from tests.flows import celery_worker, share_database, wait_until
 from tests.tracing.support.stores import tokenizer_json
 from tests.tracing.withholding.conftest import BY, Publish
 from tracing.core.errors import InputError
@@ -205,3 +205,12 @@ def test_what_cannot_be_scanned_is_refused(store: Store, arguments: list[str], m
 
 def test_an_actor_of_a_command_is_named() -> None:
     assert Actor.of_command("scan_corpus").name.endswith("(manage.py scan_corpus)")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_go_through_the_stores_for_a_new_rule(publish: Publish, redis_server: object) -> None:
+    store = publish()
+    with celery_worker(queues="default"):
+        block_documents(rule=BlockRule(kind="prefix", value="part.py:1"), by=BY)
+        wait_until(lambda: len(reasons_for(store.name, range(20))) == 11, "the rule's sweep", wait_s=120)
+        wait_until(lambda: Sweep.objects.get().state == SweepState.DONE, "the sweep's end", wait_s=60)
