@@ -10,7 +10,7 @@ from pydivsufsort import divsufsort
 
 from tracing.core.stores.layout import TokenType, pointer_bytes
 
-CHUNK_POINTERS = 1 << 22
+CHUNK_POINTERS = 1 << 20
 
 
 def sorted_positions(data: NDArray[np.uint8], width_bytes: int) -> Iterator[NDArray[Any]]:
