@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from celery import shared_task
+from celery import current_app, shared_task
 from celery.signals import worker_ready
 from django.conf import settings
 from kombu.exceptions import OperationalError
@@ -14,6 +14,9 @@ from tracing.core.errors import SearchUnavailable
 from tracing.search.loading import is_behind, load_stores
 
 logger = logging.getLogger(__name__)
+
+ONE_TRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
+"""Who registers a store does not wait for a broker that is away."""
 
 
 @shared_task(name="tracing.search.tasks.load_search")
@@ -33,7 +36,9 @@ def load_soon() -> None:
     """Asks a worker to load what was registered. Without a broker nothing is lost: the worker's clock asks
     again."""
     try:
-        load_search.apply_async(retry=False)
+        with current_app.connection_for_write() as connection:
+            connection.transport_options = {**connection.transport_options, **ONE_TRY}
+            load_search.apply_async(connection=connection, retry=False)
     except OperationalError as error:
         logger.info("The search index is brought up to date once a worker runs (%s).", error)
 

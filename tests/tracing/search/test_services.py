@@ -1,9 +1,12 @@
 """Registered stores are loaded, searched, and shown without what is withheld, over both backends."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
+import redis
+from celery import current_app
 from django.http import QueryDict
 from pytest_django import Settings
 
@@ -219,3 +222,26 @@ def test_an_address_asks_what_its_request_asked() -> None:
     query = QueryDict(asked.address()[1:])
     assert SearchRequest.of_parameters({name: query.getlist(name) for name in query}) == asked
     assert SearchRequest().address() == "?"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_registered_store_is_announced_to_the_workers(
+    redis_server: redis.Redis, tmp_path: Path, settings: Settings
+) -> None:
+    settings.HOME = tmp_path
+    redis_server.delete("default")
+    SearchHome(tmp_path).add_store("one", ["fish"])
+    [message] = redis_server.lrange("default", 0, -1)
+    assert json.loads(message)["headers"]["task"] == load_search.name
+    redis_server.delete("default")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_store_is_registered_without_a_broker(
+    tmp_path: Path, settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.HOME = tmp_path
+    monkeypatch.setattr(current_app.conf, "broker_write_url", f"redis+socket://{tmp_path}/no.sock")
+    with caplog.at_level("INFO", "tracing.search.tasks"):
+        assert SearchHome(tmp_path).add_store("one", ["fish"]).documents == 1
+    assert "brought up to date once a worker runs" in caplog.text
