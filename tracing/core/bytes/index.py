@@ -76,13 +76,12 @@ class ByteIndex:
         kinds: dict[str, list[int]] = {"tokens": [], "bytes": []}
         for number, span in enumerate(spans):
             kinds[span.matched_on].append(number)
-        on_tokens = sample_matches(self._corpus, [spans[n] for n in kinds["tokens"]], documents, seed)
-        on_bytes = sample_matches(self._bytes, [spans[n] for n in kinds["bytes"]], documents, seed)
-        found = [replace(match, span=kinds["tokens"][match.span]) for match in on_tokens]
-        for match in watched(on_bytes):
-            number = kinds["bytes"][match.span]
-            found.append(self._on_tokens(replace(match, span=number), len(spans[number].text.encode())))
-        return found
+        on_tokens, on_bytes = (
+            sample_matches(corpus, [spans[n] for n in numbers], documents, seed, numbers)
+            for corpus, numbers in ((self._corpus, kinds["tokens"]), (self._bytes, kinds["bytes"]))
+        )
+        sizes = {number: len(spans[number].text.encode()) for number in kinds["bytes"]}
+        return on_tokens + [self._on_tokens(match, sizes[match.span]) for match in watched(on_bytes)]
 
     def _on_tokens(self, match: Match, size_bytes: int) -> Match:
         """The same match among the tokens of the store's document: those that hold its bytes."""

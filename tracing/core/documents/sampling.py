@@ -42,21 +42,25 @@ class Match:
     cover: Cover | None = None
 
 
-def sample_matches(corpus: Corpus, spans: Sequence[Span], documents: int, seed: int) -> list[Match]:
+def sample_matches(
+    corpus: Corpus, spans: Sequence[Span], documents: int, seed: int, numbers: Sequence[int] | None = None
+) -> list[Match]:
     """One match of each span in each of up to `documents` documents, the same for the same seed.
 
     Occurrences are drawn uniformly over all stores, twice as many as documents wanted; a span with no
     more than that has all of its documents. No more than DOCUMENTS_MAX are sampled for all spans together:
-    of many spans each gets its share, of more than that the first ones get one each.
+    of many spans each gets its share, of more than that the first ones get one each. Matches name their
+    spans by `numbers`, by default by the place in `spans`.
     """
     spans = spans[:DOCUMENTS_MAX]
     documents = min(documents, DOCUMENTS_MAX // max(1, len(spans)))
     generator = np.random.default_rng(seed)
     draws = [_draw(span, DRAWS_A_DOCUMENT * documents, generator) for span in watched(spans)]
-    numbers = np.repeat(np.arange(len(spans)), np.array([len(drawn) for drawn in draws], dtype=np.int64))
+    named = np.arange(len(spans)) if numbers is None else np.array(numbers[: len(spans)], dtype=np.int64)
+    spans_drawn = np.repeat(named, np.array([len(drawn) for drawn in draws], dtype=np.int64))
     rows, ranks = np.concatenate([np.empty((0, 2), dtype=np.int64), *draws]).T
     found = corpus.locate(rows, ranks)
-    matches = [Match(*values) for values in watched(np.column_stack([numbers, rows, found]).tolist())]
+    matches = [Match(*values) for values in watched(np.column_stack([spans_drawn, rows, found]).tolist())]
     return _first_of_each_document(matches, documents)
 
 

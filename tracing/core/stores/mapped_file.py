@@ -14,6 +14,7 @@ from tracing.core.stores.bus_errors import guard, lost
 from tracing.core.stores.layout import BLOCK_BYTES
 
 UNSEEN, TOUCHED, SOUND = 0, 1, 2
+COPY_TRIES = 3
 BLOCKS_AHEAD = 1024
 
 
@@ -97,22 +98,33 @@ class MappedFile:
 
         Whoever still reads them when the file may have been written meanwhile calls `check_unchanged` after.
         """
-        if not 0 <= start <= stop <= self.size_bytes:
-            raise StoreDamaged(f"{self.path} has no bytes {start}..{stop}: restore or rebuild the store.")
+        self._check_bounds(start, stop)
         self.check_unchanged()
-        blocks = self.state[start // BLOCK_BYTES : -(-stop // BLOCK_BYTES)]
-        if blocks.tobytes().count(SOUND) < blocks.size:
-            blocks[blocks == UNSEEN] = TOUCHED
-            self.check_touched()
+        self._check_blocks(start, stop)
         return self.data[start:stop]
 
     def copy(self, start: int, stop: int) -> bytes:
         """Checked bytes start..stop as they were written, whatever happens to the file meanwhile."""
-        data, changes = self.read(start, stop).tobytes(), self.changes
-        self.check_unchanged()
-        if changes != self.changes:
-            raise changed_meanwhile(self.path)
-        return data
+        self._check_bounds(start, stop)
+        for _ in range(COPY_TRIES):
+            changes = self.changes
+            self._check_blocks(start, stop)
+            data = self.data[start:stop].tobytes()
+            self.check_unchanged()
+            if changes == self.changes:
+                return data
+        raise changed_meanwhile(self.path)
+
+    def _check_bounds(self, start: int, stop: int) -> None:
+        if not 0 <= start <= stop <= self.size_bytes:
+            raise StoreDamaged(f"{self.path} has no bytes {start}..{stop}: restore or rebuild the store.")
+
+    def _check_blocks(self, start: int, stop: int) -> None:
+        """Have every block of bytes start..stop checked that is not SOUND."""
+        blocks = self.state[start // BLOCK_BYTES : -(-stop // BLOCK_BYTES)]
+        if blocks.tobytes().count(SOUND) < blocks.size:
+            blocks[blocks == UNSEEN] = TOUCHED
+            self.check_touched()
 
     def close(self) -> None:
         """Close the descriptor; the mapping lives as long as someone holds a view of it."""
