@@ -211,6 +211,18 @@ def test_several_stores_shards_and_packs_lead_to_the_right_document() -> None:
                 assert {(d.store, d.document) for d in found.documents} == {("s0", 20), ("s2", 40)}
 
 
+def test_withheld_documents_cost_no_place_here_either() -> None:
+    request = TraceRequest(token_ids=TOKENIZER.encode(HIDDEN)[0], max_documents=10)
+    with twins_of([split(HIDDEN, 7)] * 40) as twins:
+        tracer = Tracer([twins[0].store], TOKENIZER, twins=twins)
+        found = tracer.trace(request, withheld=lambda _, numbers: {n: "blocked" for n in numbers if n % 2})
+    assert len(found.documents) == 10
+    assert not [document.document for document in found.documents if document.document % 2]
+    assert {entry["reason"] for entry in found.withheld} == {"blocked"}
+    for document in found.documents:
+        assert [document.snippet.text[a:b] for a, b in document.snippet.matches] == [HIDDEN]
+
+
 def test_raw_traces_are_matched_on_tokens_alone() -> None:
     with twins_of([split(HIDDEN, 7)]) as twins:
         raw = traced(twins, TOKENIZER.encode(HIDDEN)[0], raw=True)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tracing.core.documents.filters import DocumentFilter
@@ -53,13 +54,13 @@ class Screen:
 
     def _find_withheld(self, matches: Sequence[Match]) -> None:
         places = sorted({(match.row, match.document) for match in matches})
-        by_store: dict[str, dict[int, tuple[int, int]]] = {}
+        by_store: dict[str, dict[int, list[tuple[int, int]]]] = {}
         for place in places:
             name, number = self._named(*place)
-            by_store.setdefault(name, {})[number] = place
+            by_store.setdefault(name, {}).setdefault(number, []).append(place)
         for name, numbers in by_store.items():
             for number, reason in self._withheld(name, sorted(numbers)).items():
-                self._reasons[numbers[number]] = reason
+                self._reasons |= dict.fromkeys(numbers[number], reason)
 
     def _named(self, row: int, document: int) -> tuple[str, int]:
         """The document's store, by name, and its number there."""
@@ -98,7 +99,7 @@ def draw_matches(
         if not short:
             break
         again = sample([spans[n] for n in short], wanted, seed + factor)
-        renumbered = [_of_span(match, short[match.span]) for match in again]
+        renumbered = [replace(match, span=short[match.span]) for match in again]
         for number, matches in enumerate(_by_span(screen.passed(renumbered), len(spans))):
             found[number] = _joined(found[number], matches)[:documents]
     return [match for matches in found for match in matches]
@@ -109,10 +110,6 @@ def _by_span(matches: Sequence[Match], spans: int) -> list[list[Match]]:
     for match in matches:
         found[match.span].append(match)
     return found
-
-
-def _of_span(match: Match, span: int) -> Match:
-    return Match(span, match.row, match.position, match.document, match.start, match.stop)
 
 
 def _joined(first: list[Match], second: list[Match]) -> list[Match]:
