@@ -1,5 +1,6 @@
 """What templates make of text: cut at the places to mark, and addresses that may be followed."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 Part = tuple[bool, str]
@@ -23,3 +24,8 @@ def web_address(text: object) -> str:
     """The text where it is an address of the web, else nothing: a document's metadata may say anything."""
     address = str(text or "").strip()
     return address if address.lower().startswith(("https://", "http://")) else ""
+
+
+def places_of(text: str, words: str) -> list[tuple[int, int]]:
+    """Where `words` stand in the text, as (start, end) in order, none overlapping."""
+    return [found.span() for found in re.finditer(re.escape(words), text)] if words else []

@@ -7,12 +7,13 @@ from django.views.decorators.http import require_GET
 
 from tracing.core.errors import InputError, TracingError
 from tracing.documents import document_page, documents_of
-from tracing.marks import marked_parts, web_address
+from tracing.marks import marked_parts, places_of, web_address
 from tracing.models import Store
 from tracing.withholding.lookup import DocumentWithheld
 from tracing.withholding.views import may_take_down, refusal
 
 MAX_HIGHLIGHT_TOKENS = 4096
+MAX_WORDS = 4000
 
 
 @never_cache
@@ -30,7 +31,7 @@ def store(request: HttpRequest, name: str) -> HttpResponse:
 @never_cache
 @require_GET
 def document(request: HttpRequest, name: str, number: int) -> HttpResponse:
-    """A whole document, with every place marked where the tokens of ?highlight= stand."""
+    """A whole document, marked where the tokens of ?highlight= stand, or else the words of ?text=."""
     row = get_object_or_404(Store, name=name)
     if number >= row.documents:
         raise Http404(f"{name} has {row.documents} documents.")
@@ -43,12 +44,15 @@ def document(request: HttpRequest, name: str, number: int) -> HttpResponse:
         raise Http404(str(error)) from error
     except TracingError as error:
         return render(request, "tracing/broken.html", {"store": row, "error": error}, status=503)
+    words = request.GET.get("text", "")[:MAX_WORDS]
+    matches = view.matches or places_of(view.text, words)
     context = {
         "store": row,
+        "words": words,
         "number": number,
         "view": view,
         "url": web_address(view.metadata.get("url")),
-        "parts": marked_parts(view.text, view.matches),
+        "parts": marked_parts(view.text, matches),
         "highlight": ",".join(map(str, highlight)),
         "may_take_down": may_take_down(request),
     }

@@ -15,6 +15,8 @@ from tracing.marks import marked_parts, web_address
 Json = dict[str, Any]
 FILTERS = ("stage", "corpus", "licence", "relevance")
 VALUE_CHARACTERS = 300
+MARKED_TOKENS, MARKED_CHARACTERS = 1000, 2000
+"""What a link to a document can carry of a longer run."""
 REASONS = {
     "personal data": ("holds personal data", "hold personal data"),
     "blocked": ("was blocked", "were blocked"),
@@ -120,8 +122,8 @@ def passes(document: Json, filters: Mapping[str, str]) -> bool:
 
 
 def found_span(trace: Json, span: Json, numbers: list[int]) -> FoundSpan:
-    highlight = ",".join(map(str, trace["token_ids"][span["token_start"] : span["token_end"]]))
-    documents = [shown_document(trace["documents"][number], highlight) for number in numbers]
+    query = marking_query(trace, span)
+    documents = [shown_document(trace["documents"][number], query) for number in numbers]
     return FoundSpan(
         text=span["text"],
         count=span["count"],
@@ -134,11 +136,19 @@ def found_span(trace: Json, span: Json, numbers: list[int]) -> FoundSpan:
     )
 
 
-def shown_document(document: Json, highlight: str) -> Json:
+def marking_query(trace: Json, span: Json) -> str:
+    """How a document's page marks the run: by its tokens, or by its words where those differ there."""
+    if span.get("matched_on") == "bytes":
+        return "?" + urlencode({"text": span["text"][:MARKED_CHARACTERS]}) + "#part-1"
+    stop = min(span["token_end"], span["token_start"] + MARKED_TOKENS)
+    return f"?highlight={','.join(map(str, trace['token_ids'][span['token_start'] : stop]))}#part-1"
+
+
+def shown_document(document: Json, query: str) -> Json:
     return document | {
         "url": web_address(document.get("url")),
         "parts": marked_parts(document["snippet"], document["matches"]),
-        "highlight": highlight,
+        "query": query,
     }
 
 

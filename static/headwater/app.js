@@ -91,6 +91,12 @@
     if (following) toBottom();
   });
 
+  // A filter that was chosen by keyboard keeps the focus, though its panel is another one now.
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (!event.detail.requestConfig?.elt.classList.contains("choice")) return;
+    (event.target.querySelector(".choice[aria-current]") || event.target.querySelector(".filters summary"))?.focus();
+  });
+
   // The documents of a span come into view where they stand below the answer.
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.target.classList?.contains("documents") && matchMedia("(max-width: 1180px)").matches) {

@@ -191,6 +191,7 @@ def test_the_panel_says_when_bytes_matched_and_when_an_index_was_away(browser: C
     answer = answer_of(ada, "It is.", trace)
     content = browser.get(f"/messages/{answer.pk}/spans/0-5/").content.decode()
     assert "Matched letter by letter" in content
+    assert 'href="/stores/books/documents/1/?text=It+is.#part-1"' in content
     assert f"of {len(trace['indexes'])} indexes answered. books: its node did not answer" in content
 
 

@@ -1,9 +1,10 @@
 """Text cut at its matches loses nothing and marks only what matches."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracing.marks import marked_parts
+from tracing.marks import marked_parts, places_of, web_address
 
 
 def test_overlapping_matches_are_marked_once() -> None:
@@ -24,3 +25,17 @@ def test_the_parts_are_the_text_and_the_marked_ones_its_matches(
     assert "".join(part for _, part in parts) == text
     marked = [is_match for is_match, part in parts for _ in part]
     assert marked == [any(a <= place < b for a, b in matches) for place in range(len(text))]
+
+
+def test_words_are_found_as_they_are_written_and_no_letter_twice() -> None:
+    assert places_of("a.b aa.b a+b", "a.b") == [(0, 3), (5, 8)]
+    assert places_of("aaaa", "aa") == [(0, 2), (2, 4)]
+    assert places_of("aaaa", "") == []
+
+
+@pytest.mark.parametrize(
+    "text", ["javascript:alert(1)", "data:text/html,x", "//evil.example", "", None, 7, {}]
+)
+def test_only_addresses_of_the_web_may_be_followed(text: object) -> None:
+    assert web_address(text) == ""
+    assert web_address(" https://example.org/a?b=1 ") == "https://example.org/a?b=1"
