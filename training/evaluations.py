@@ -177,8 +177,8 @@ def read_tokenizer(checkpoint: Checkpoint) -> Any:
 
 
 def configured_judge() -> Endpoint | None:
-    """The administrator's judge, if there is one."""
-    if not settings.JUDGE_URL:
+    """The administrator's judge, if both its URL and its model are set."""
+    if not (settings.JUDGE_URL and settings.JUDGE_MODEL):
         return None
     return Endpoint(settings.JUDGE_URL, settings.JUDGE_MODEL, settings.JUDGE_KEY)
 

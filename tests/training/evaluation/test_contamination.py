@@ -35,6 +35,14 @@ def test_a_planted_question_is_found_whole_in_its_document_and_stage() -> None:
     assert finding.token_ids == tuple(ids(QUESTION))
 
 
+def test_a_sum_is_looked_for_as_a_question_and_as_a_lesson() -> None:
+    asked = Item(1, (Turn("user", OTHER),), "", "15", "math", lesson="7 + 8:")
+    with stores_of([ids("nothing"), ids("1 + 2: 3\n7 + 8: 15")]) as stores:
+        found = find_items(Tracer(stores, text_tokenizer()), [asked])
+    assert (found.found, found.exact) == (1, 1)
+    assert (found.findings[0].document, found.findings[0].question) == (1, OTHER)
+
+
 def test_half_of_a_question_in_one_document_counts_and_less_does_not() -> None:
     whole = ids(QUESTION)
     half, less = whole[: -(-len(whole) // 2)], whole[: len(whole) // 2 - 1]

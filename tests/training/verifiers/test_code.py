@@ -90,6 +90,11 @@ def test_code_that_ends_early_or_makes_up_a_report_has_not_passed(code: str) -> 
         ("import os; os.kill(os.getppid(), 9)", "PermissionError"),
         ("import os; os.kill(-1, 9)", "PermissionError"),
         ("import os; os.killpg(0, 9)", "PermissionError"),
+        ("import fcntl, os; fcntl.fcntl(0, fcntl.F_SETOWN, os.getppid())", "PermissionError"),
+        (
+            "import fcntl, os, struct; fcntl.ioctl(1, 0x8901, struct.pack('i', os.getppid()))",
+            "PermissionError",
+        ),
         ("import os; open(f'/proc/{os.getppid()}/environ').read()", "PermissionError"),
         ("open('/proc/self/environ').read()", "PermissionError"),
         ("open('/etc/passwd').read()", "PermissionError"),

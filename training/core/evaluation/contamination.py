@@ -71,12 +71,11 @@ def find_items(
     corpus, findings = tracer.corpus(), list[Finding]()
     whole, partly = list[str](), False
     for done, item in enumerate(items, 1):
-        search = Search(corpus, tracer.tokenizer.encode(item.question)[0])
-        finding = search.finding(item)
-        partly = partly or search.partly_listed
-        if finding is not None:
-            findings.append(finding)
-            whole += search.exact_stages
+        searches = [Search(corpus, tracer.tokenizer.encode(text)[0]) for text in item.texts]
+        found = [finding for search in searches if (finding := search.finding(item))]
+        findings += sorted(found, key=lambda finding: finding.overlap)[-1:]
+        whole += {stage for search in searches for stage in search.exact_stages}
+        partly = partly or any(search.partly_listed for search in searches)
         if progress is not None:
             progress(done, len(items))
     stages = dict.fromkeys(row.store.manifest.stage for row in corpus.rows)

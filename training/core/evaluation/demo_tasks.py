@@ -16,7 +16,8 @@ from training.core.verifiers.verdict import THINK_END
 ARITHMETIC, LIBRARY = "arithmetic", "library"
 SEED = 123
 PROBLEMS = 300
-DRAWS_A_PROBLEM = 50
+DRAWS_IN_VAIN = 5000
+"""Known problems in a row, after which there are no new ones."""
 LESSON_RESULT = re.compile(r"so (\d+)\.")
 
 
@@ -25,13 +26,13 @@ def arithmetic_task(numbers: Range, *, limit: int | None = None) -> Task:
     Fewer than asked for where the range has no more."""
     wanted, rng = limit or PROBLEMS, random.Random(SEED)
     found: dict[Problem, Item] = {}
-    for _ in range(DRAWS_A_PROBLEM * wanted):
+    in_vain = 0
+    while len(found) < wanted and in_vain < DRAWS_IN_VAIN:
         problem = draw(rng, numbers, held_out=True)
         asked = question(rng, problem)
+        in_vain = in_vain + 1 if problem in found else 0
         if problem not in found:
             found[problem] = sum_item(len(found) + 1, problem, asked)
-        if len(found) == wanted:
-            break
     return Task(ARITHMETIC, tuple(found.values()), LONGEST_WORKING)
 
 

@@ -41,8 +41,13 @@ class Item:
 
     @property
     def question(self) -> str:
-        """What is asked, as the tracer looks for it and the judge reads it."""
+        """What is asked, as people and the judge read it."""
         return self.prompt or "\n\n".join(turn.content for turn in self.turns if turn.role == "user")
+
+    @property
+    def texts(self) -> list[str]:
+        """Every form in which it may stand in data."""
+        return [self.question, self.lesson] if self.lesson else [self.question]
 
 
 @dataclass(frozen=True)

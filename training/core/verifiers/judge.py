@@ -69,7 +69,7 @@ class JudgeVerifier:
         try:
             reply = json.loads(_post(endpoint, body, headers))
             return str(reply["choices"][0]["message"]["content"])
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise VerifierError(f"the judge at {endpoint.url} does not answer: {error!r}") from error
         except (ValueError, LookupError, TypeError) as error:
             raise VerifierError(f"the judge at {endpoint.url} sent no chat completion: {error!r}") from error

@@ -9,12 +9,13 @@ import errno
 import os
 import platform
 import struct
+from collections.abc import Sequence
 
 from training.core.verifiers.confinement.kernel import call
 
 PR_SET_SECCOMP, FILTER = 22, 2
 LOAD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_BITS, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
+NUMBER, ARCHITECTURE, FIRST_ARGUMENT, SECOND_ARGUMENT = 0, 4, 16, 24  # offsets in struct seccomp_data
 KILL, ALLOW, ERRNO = 0x80000000, 0x7FFF0000, 0x00050000
 CLONE_THREAD = 0x00010000
 X32 = 0x40000000  # another numbering of the same calls on x86-64
@@ -33,6 +34,9 @@ REFUSED = {  # name: number on x86-64, on ARM64 (none where the call does not ex
     "mq_open": (240, 180), "kexec_load": (246, 104), "sched_setaffinity": (203, 122),
 }  # fmt: skip
 CLONE, CLONE3, KILL_CALL, TGKILL = (56, 220), (435, 435), (62, 129), (234, 131)
+OWNERS = {(72, 25): (8, 10, 15), (16, 29): (0x8901, 0x8902)}
+"""fcntl and ioctl commands by which the kernel would signal another process: F_SETOWN, F_SETSIG, F_SETOWN_EX;
+FIOSETOWN, SIOCSPGRP."""
 
 Instruction = tuple[int, int, int, int]
 """Code, steps to skip if true, steps to skip if false, operand: struct sock_filter."""
@@ -69,6 +73,8 @@ def program(machine: str, process: int) -> list[Instruction]:
     steps += only_with(CLONE[column], JUMP_BITS, CLONE_THREAD)
     for number in (KILL_CALL[column], TGKILL[column]):
         steps += only_with(number, JUMP_EQUAL, process)
+    for numbers, commands in OWNERS.items():
+        steps += never_with(numbers[column], commands)
     return [*steps, (RETURN, 0, 0, ALLOW)]
 
 
@@ -85,3 +91,10 @@ def only_with(number: int, test: int, operand: int) -> list[Instruction]:
         (RETURN, 0, 0, ALLOW),
         refusal(errno.EPERM),
     ]
+
+
+def never_with(number: int, commands: Sequence[int]) -> list[Instruction]:
+    """The call is allowed unless its second argument is one of these."""
+    refusals = [step for value in commands for step in ((JUMP_EQUAL, 0, 1, value), refusal(errno.EPERM))]
+    allowed = (RETURN, 0, 0, ALLOW)
+    return [(JUMP_EQUAL, 0, len(refusals) + 2, number), (LOAD, 0, 0, SECOND_ARGUMENT), *refusals, allowed]
