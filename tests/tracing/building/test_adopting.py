@@ -156,6 +156,10 @@ def test_an_import_without_an_index_is_indexed_later(tmp_path: Path) -> None:
     call_command(*command, str(tmp_path / "whole"), **quiet)
     call_command(*command, str(tmp_path / "later"), "--no-index", **quiet)
     assert not (tmp_path / "later" / "table.0").exists()
+    with pytest.raises(CommandError, match="build_index makes it a store"):
+        verify(tmp_path / "later")
+    with pytest.raises(CommandError, match="was written with tokenizer"):
+        call_command("build_index", "--store", str(tmp_path / "later"), "--tokenizer", "sha256:" + "0" * 64)
     call_command("build_index", "--store", str(tmp_path / "later"), **quiet)
     files = sorted(path.name for path in (tmp_path / "whole").iterdir())
     assert sorted(path.name for path in (tmp_path / "later").iterdir()) == files

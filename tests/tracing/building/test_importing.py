@@ -1,6 +1,7 @@
 """Imports: every row is in the store once, whatever its file, however often the import was killed."""
 
 import contextlib
+import os
 import subprocess
 import sys
 import textwrap
@@ -161,6 +162,9 @@ def test_rows_keep_scalars_and_objects_of_bounded_size_and_no_others(tmp_path: P
         "list": [1],
         "nothing": None,
         "long": "x" * 9999,
+        "half": "a\ud800",
+        "halves": {"a": "\ud800"},
+        "endless": float("inf"),
         "yes": True,
     }
     corpus = write_rows(tmp_path / "a.jsonl", [row])
@@ -172,10 +176,20 @@ def test_rows_keep_scalars_and_objects_of_bounded_size_and_no_others(tmp_path: P
         "stage": "another",
         "score": 0.5,
         "nested": {"a": [1, None]},
+        "half": "a?",
         "yes": True,
     }
     assert (found["stage"], found["url"], "title" in found) == ("pretrain", 3, False)
     assert texts_in(tmp_path / "store") == ["the text"]
+
+
+def test_a_file_with_a_name_that_is_no_text_is_read_all_the_same(tmp_path: Path) -> None:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    write_rows(folder / os.fsdecode(b"\xff\n.jsonl"), ROWS[:3])
+    import_corpus(import_of(folder, output=tmp_path / "store"))
+    with TokenStore.open(tmp_path / "store") as store:
+        assert store.metadata(1)["source"] == f"{folder}/?\n.jsonl:2"
 
 
 def test_dates_of_parquet_become_text(tmp_path: Path) -> None:

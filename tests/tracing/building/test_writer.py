@@ -62,7 +62,15 @@ def test_every_file_but_the_metadata_is_byte_identical_to_infini_grams_on_the_sa
         assert (tmp_path / "theirs" / name).read_bytes() == (tmp_path / "ours" / name).read_bytes(), name
 
 
-@given(data=st.binary(min_size=1, max_size=200), width=st.sampled_from([1, 2, 4]))
+REPEATED = st.builds(
+    lambda parts, times: b"".join(part * times for part in parts)[:600],
+    st.lists(st.binary(min_size=1, max_size=9), min_size=1, max_size=4),
+    st.integers(1, 90),
+)
+"""One token over and over, copies of a document, and runs that differ at their ends only."""
+
+
+@given(data=st.binary(min_size=1, max_size=200) | REPEATED, width=st.sampled_from([1, 2, 4]))
 @settings(max_examples=200, deadline=None)
 def test_positions_are_sorted_by_the_bytes_that_follow(data: bytes, width: int) -> None:
     data = data[: len(data) // width * width] or bytes(width)

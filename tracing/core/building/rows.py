@@ -72,6 +72,11 @@ class TextBatch:
         yield Row(self.file, text, {"id": self.file, "source": path.name, "title": path.stem})
 
 
+def whole_text(text: str) -> str:
+    """The text, with a question mark for each half of a surrogate pair, which no page can show."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _row_of_line(line: bytes, where: str, text_field: str) -> Row | InputError:
     try:
         return _row_of(json.loads(line), where, text_field)
@@ -116,7 +121,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bool | int):
         return value
     if isinstance(value, str):
-        return value if len(value) <= FIELD_BYTES_MAX else None
+        return whole_text(value) if len(value) <= FIELD_BYTES_MAX else None
     if isinstance(value, dict):
         return value if _is_json(value) else None
     return value.isoformat() if hasattr(value, "isoformat") else None
@@ -124,6 +129,6 @@ def _plain(value: Any) -> Any:
 
 def _is_json(value: dict[str, Any]) -> bool:
     try:
-        return len(json.dumps(value, allow_nan=False)) <= FIELD_BYTES_MAX
+        return len(json.dumps(value, allow_nan=False, ensure_ascii=False).encode()) <= FIELD_BYTES_MAX
     except (TypeError, ValueError, RecursionError):
         return False

@@ -12,7 +12,7 @@ from typing import IO, Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tracing.core.building.rows import LineBatch, TableBatch, TextBatch
+from tracing.core.building.rows import LineBatch, TableBatch, TextBatch, whole_text
 from tracing.core.errors import InputError
 
 BATCH_BYTES: Final = 1 << 20
@@ -81,7 +81,7 @@ def _lines(file: Path, start: Place) -> Iterator[Read]:
             count = data.count(b"\n") + (data[-1:] != b"\n")
             if len(data) > ROW_BYTES_MAX:
                 raise InputError(f"{file}:{row + count} is longer than {ROW_BYTES_MAX:,} bytes: divide it.")
-            batch = LineBatch(str(file), row + 1, data)
+            batch = LineBatch(whole_text(str(file)), row + 1, data)
             row, offset = row + count, offset + len(data)
             yield Read(batch, Place(start.file, row, offset), raw.tell())
 
@@ -99,7 +99,7 @@ def _tables(file: Path, start: Place) -> Iterator[Read]:
                 row += table.num_rows
                 if row > start.row:
                     left = table.slice(max(0, start.row - (row - table.num_rows)))
-                    batch = TableBatch(str(file), row - left.num_rows + 1, left)
+                    batch = TableBatch(whole_text(str(file)), row - left.num_rows + 1, left)
                     yield Read(batch, Place(start.file, row), size_bytes * row // rows)
 
 
@@ -110,7 +110,7 @@ def _text(file: Path, start: Place) -> Iterator[Read]:
         data = content.read(ROW_BYTES_MAX + 1)
         if len(data) > ROW_BYTES_MAX:
             raise InputError(f"{file} is longer than {ROW_BYTES_MAX:,} bytes: divide it.")
-        yield Read(TextBatch(str(file), data), Place(start.file, 1), raw.tell())
+        yield Read(TextBatch(whole_text(str(file)), data), Place(start.file, 1), raw.tell())
 
 
 def _unpacked_name(file: Path) -> str:

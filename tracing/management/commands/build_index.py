@@ -10,6 +10,7 @@ from tracing.byte_indexes import build_byte_index
 from tracing.core.building.indexing import Description, build_index, read_description
 from tracing.core.errors import TracingError
 from tracing.core.stores.manifest import Manifest
+from tracing.documents import keep_tokenizer
 from tracing.management.commands.import_corpus import check_name
 from tracing.management.describing import add_description, given_description, require
 from tracing.management.progress import CommandProgress
@@ -55,7 +56,7 @@ class Command(BaseCommand):
         try:
             manifest = self.build(directory, options)
             if store is None:
-                register_store(directory)
+                register(directory, options["tokenizer"])
         except TracingError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
@@ -76,7 +77,16 @@ class Command(BaseCommand):
     def build(self, directory: Path, options: dict[str, Any]) -> Manifest:
         given = given_description(options)
         written = read_description(directory)
+        if written and given.get("tokenizer", written.tokenizer) != written.tokenizer:
+            raise CommandError(f"{directory} was written with tokenizer {written.tokenizer}: give that one.")
         fields = {"name": directory.resolve().name, **(written.__dict__ if written else {}), **given}
         require(fields, NEEDED, f"{directory} does not say what its tokens are")
         with CommandProgress(self.stderr) as progress:
             return build_index(directory, Description(**fields), progress.tell)
+
+
+def register(directory: Path, tokenizer: str | None) -> None:
+    """Make the store known to the site, and keep its tokenizer if a directory with it was given."""
+    row = register_store(directory)
+    if tokenizer and Path(tokenizer).is_dir():
+        keep_tokenizer(row, Path(tokenizer))

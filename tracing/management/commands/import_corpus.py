@@ -89,7 +89,8 @@ class Command(BaseCommand):
         counted = f"{done.documents:,} documents, {done.tokens:,} tokens"
         if done.manifest is None:
             self.stdout.write(
-                f"Wrote {target}: {counted}. It has no index yet: manage.py build_index makes it."
+                f"Wrote {target}: {counted}. It has no index yet: manage.py build_index makes it "
+                "(give it --tokenizer again, so that the pages can read the store)."
             )
         else:
             self.stdout.write(self.style.SUCCESS(f"Published {target}: {counted}"))

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tracing.core.building.adopting import Adoption, check_foreign_index, is_foreign_index, token_type_of
 from tracing.core.building.indexing import Description
 from tracing.core.errors import TracingError
+from tracing.core.stores.layout import MANIFEST
 from tracing.core.stores.verify import Progress, Verification, verify_store
 from tracing.management.describing import add_description, given_description, given_tokenizer, require
 from tracing.management.progress import CommandProgress
@@ -47,8 +48,7 @@ class Command(BaseCommand):
                     adoption = self.check_foreign(directory, suffixes, options, progress.tell)
                     found, name = adoption.found, str(directory)
                 else:
-                    if options["adopt"]:
-                        raise CommandError(f"{directory} is no index without a manifest: nothing to adopt.")
+                    self.check_is_store(directory, adopt=options["adopt"])
                     adoption, found = None, verify_store(directory, suffixes=suffixes, progress=progress.tell)
                     name = found.manifest.name
         except TracingError as error:
@@ -56,6 +56,14 @@ class Command(BaseCommand):
         self.tell_sound(name, found)
         if adoption:
             self.tell_adoption(directory, adoption, adopted=options["adopt"])
+
+    def check_is_store(self, directory: Path, *, adopt: bool) -> None:
+        if (directory / "tokenized.0").exists() and not (directory / MANIFEST).exists():
+            raise CommandError(
+                f"{directory} has tokens but no table.0: manage.py build_index makes it a store."
+            )
+        if adopt:
+            raise CommandError(f"{directory} is no index without a manifest: nothing to adopt.")
 
     def check_foreign(
         self, directory: Path, suffixes: int | None, options: dict[str, Any], progress: Progress
