@@ -114,6 +114,8 @@ def check_texts(request: SearchRequest) -> None:
 def check_text(name: str, text: str, characters: int | None) -> None:
     if characters is not None and len(text) > characters:
         raise InputError(f"{name} has {len(text)} characters: {characters} at most.")
+    if "\0" in text and name != "q":
+        raise InputError(f"{name} holds a NUL character: leave it out.")
     try:
         text.encode()
     except UnicodeEncodeError as error:

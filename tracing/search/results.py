@@ -19,7 +19,8 @@ from tracing.search.request import SearchRequest
 from tracing.withholding.lookup import WithheldNow
 
 SPARE_HITS = 150
-"""Read beyond a page's end, to fill the places of withheld documents before it."""
+"""Read beyond a page's end, to fill the places of withheld documents before it; DEEPEST where that is not
+enough."""
 HIGHLIGHT_TOKENS = 200
 
 
@@ -87,13 +88,11 @@ def search_stores(request: SearchRequest, stores: Sequence[Store]) -> SearchResu
     chosen = chosen_stores(request, stores)
     query = request.query([store.digest for store in chosen])
     last = request.page * request.limit
-    found = index.search(query, limit=min(last + SPARE_HITS, DEEPEST))
-    shown, withheld = without_withheld(found.hits, chosen, last)
-    page = shown[last - request.limit : last]
+    shown, withheld, total = visible_hits(query, chosen, last)
     return SearchResults(
         request=request,
-        results=shown_results(page, chosen, query),
-        total=found.total,
+        results=shown_results(shown[last - request.limit : last], chosen, query),
+        total=total,
         withheld=withheld,
         counts=counts_of(request, query, stores),
         loading=loading_of(chosen, index.loads()),
@@ -108,6 +107,17 @@ def chosen_stores(request: SearchRequest, stores: Sequence[Store]) -> list[Store
     if unknown:
         raise InputError(f"There is no store {min(unknown)!r} here: choose one of those that are listed.")
     return [store for store in stores if not request.stores or store.name in request.stores]
+
+
+def visible_hits(query: Query, stores: Sequence[Store], last: int) -> tuple[list[Hit], dict[str, int], int]:
+    """At least the first `last` hits that may be shown, as far as there are so many; what `without_withheld`
+    says of the others; and how many hits there are in all."""
+    for read in (min(last + SPARE_HITS, DEEPEST), DEEPEST):
+        found = search_index().search(query, limit=read)
+        shown, withheld = without_withheld(found.hits, stores, last)
+        if len(shown) > last or read >= found.total:
+            break
+    return shown, withheld, found.total
 
 
 def without_withheld(
