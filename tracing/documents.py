@@ -10,9 +10,12 @@ from django.conf import settings
 
 from tracing.core.documents.view import DocumentView, read_document
 from tracing.core.errors import StoreMissing, TracingError
+from tracing.core.nodes.node_store import NodeStore
+from tracing.core.stores.store import TokenStore
 from tracing.core.text.tokenizer import TextTokenizer
 from tracing.models import Store
-from tracing.opening import open_store, open_tokenizer
+from tracing.nodes.elsewhere import open_reader
+from tracing.opening import open_tokenizer
 from tracing.withholding.lookup import DocumentWithheld, reasons_for
 
 ROWS = 50
@@ -38,16 +41,21 @@ class DocumentRows:
 
 def documents_of(store: Store, first: int = 0) -> DocumentRows:
     """Up to fifty documents from number `first` on. Raises StoreError."""
-    reader = open_store(store)
+    reader = open_reader(store)
     last = min(first + ROWS, reader.documents)
     numbers = range(min(first, last), last)
     reasons = reasons_for(store.name, numbers)
-    rows = [
-        DocumentRow(number, {} if number in reasons else reader.metadata(number), reasons.get(number, ""))
-        for number in numbers
-    ]
+    metadata = metadata_of(reader, [number for number in numbers if number not in reasons])
+    rows = [DocumentRow(number, metadata.get(number, {}), reasons.get(number, "")) for number in numbers]
     previous = max(0, first - ROWS) if first else None
     return DocumentRows(rows, previous, last if last < reader.documents else None)
+
+
+def metadata_of(reader: TokenStore | NodeStore, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """The metadata of these documents, by number; of a store on a node asked for at once."""
+    if isinstance(reader, NodeStore):
+        return dict(zip(numbers, reader.metadata_of(numbers), strict=True))
+    return {number: reader.metadata(number) for number in numbers}
 
 
 def document_page(
@@ -59,7 +67,7 @@ def document_page(
     """
     if reasons := reasons_for(store.name, [number]):
         raise DocumentWithheld(store.name, number, reasons[number])
-    return read_document(open_store(store), number, tokenizer_of(store), highlight, page=page)
+    return read_document(open_reader(store), number, tokenizer_of(store), highlight, page=page)
 
 
 def tokenizer_of(store: Store) -> TextTokenizer:

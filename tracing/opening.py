@@ -19,8 +19,8 @@ def open_store(store: Store) -> TokenStore:
     """The store's reader, shared by this process's threads. Raises StoreError."""
     if not store.is_here:
         raise StoreMissing(
-            f"No token store at {store.path}: {store.name} is not on this machine. Where an index node holds "
-            "it, it can be searched, and its documents read there."
+            f"No token store at {store.path}: {store.name} is not on this machine: put it back, or "
+            "do this where it lies."
         )
     return _stores.get((store.path, store.digest), lambda: TokenStore.open(store.path))
 

@@ -23,7 +23,7 @@ def pack_lineages() -> int:
         if len(stores) < PACK_STORES:
             continue
         try:
-            written += make_packs([open_store(store) for store in stores])
+            written += make_packs([open_store(store) for store in stores if store.is_here])
         except StoreError as error:
             logger.error("The stores of %s are not packed: %s", checkpoint, error)
     remove_stale_packs()

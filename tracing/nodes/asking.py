@@ -11,7 +11,7 @@ from kombu.exceptions import KombuError
 
 from tracing.core.cancelling import stop_if_cancelled
 from tracing.core.nodes import wire
-from tracing.core.nodes.node_store import Question, Reply
+from tracing.core.nodes.node_store import OTHER_VERSION, Question, Reply
 from tracing.nodes.announcing import connection
 
 TASK: Final = "tracing.nodes.tasks.answer_question"
@@ -75,4 +75,4 @@ def read(answer: bytes) -> Reply:
     try:
         return Reply(**wire.decode(answer))
     except (ValueError, TypeError):
-        return Reply(None, "its node answers in another way: run the same version everywhere.")
+        return Reply(None, OTHER_VERSION)

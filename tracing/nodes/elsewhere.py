@@ -6,6 +6,7 @@ import redis
 from django.conf import settings
 
 from tracing.cache import Cache
+from tracing.core.errors import StoreMissing
 from tracing.core.indexes import Index
 from tracing.core.matching.corpus import EngineStore
 from tracing.core.nodes.node_store import NodeStore
@@ -14,7 +15,7 @@ from tracing.core.stores.store import TokenStore
 from tracing.models import Store
 from tracing.nodes.announcing import Announced, announced
 from tracing.nodes.asking import ask_nodes
-from tracing.opening import open_searched
+from tracing.opening import open_searched, open_store
 
 _stores: Cache[tuple[str, str], NodeStore] = Cache(size=256)
 
@@ -26,6 +27,14 @@ def open_indexes(stores: Sequence[Store]) -> list[TokenStore | EngineStore | Ind
     """
     held = None if all(store.is_here for store in stores) else held_elsewhere()
     return [open_searched(store) if store.is_here else open_elsewhere(store, held) for store in stores]
+
+
+def open_reader(store: Store) -> TokenStore | NodeStore:
+    """The store, to read documents from, here or on its node. Raises StoreError."""
+    found = open_store(store) if store.is_here else open_elsewhere(store, held_elsewhere())
+    if isinstance(found, Index):
+        raise StoreMissing(f"{store.name} cannot be read: {found.reason}")
+    return found
 
 
 def held_elsewhere() -> dict[str, list[Announced]] | None:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.audit import Actor, record_act
 from tracing.core.errors import InputError, StoreError
 from tracing.models import Store
-from tracing.opening import open_store
+from tracing.nodes.elsewhere import open_reader
 from tracing.withholding.models import BlockRule, Reason, StoreVersion, Withholding
 
 NOTE_LENGTH = 2000
@@ -135,7 +135,7 @@ def check_note(note: str) -> None:
 def ids_of(store: Store, documents: Sequence[int]) -> dict[int, str]:
     """The documents' own ids. A store that cannot be read must not keep anyone from taking it down."""
     try:
-        reader = open_store(store)
+        reader = open_reader(store)
         found = {number: reader.metadata(number).get("id") for number in documents}
     except StoreError:
         return {}

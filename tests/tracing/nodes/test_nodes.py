@@ -13,17 +13,22 @@ from celery import current_app
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
+from accounts.audit import Actor
 from tests.tracing.nodes.conftest import Node, publish
 from tests.tracing.support.stores import text_tokenizer
-from tracing.core.errors import Cancelled, StoreMissing
+from tracing.core.documents.view import read_document
+from tracing.core.errors import Cancelled, InputError, StoreMissing
 from tracing.core.request import TraceRequest
 from tracing.core.stores.store import TokenStore
 from tracing.core.trace import Tracer
+from tracing.documents import documents_of
 from tracing.models import Store
 from tracing.nodes.announcing import announced, connection
 from tracing.nodes.asking import TASK, queue_of
-from tracing.nodes.elsewhere import open_indexes
+from tracing.nodes.elsewhere import open_indexes, open_reader
 from tracing.services import register_store
+from tracing.withholding.acts import take_down
+from tracing.withholding.lookup import WithheldNow
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_stores")]
 TOKENIZER = text_tokenizer()
@@ -223,3 +228,35 @@ def test_a_node_cannot_be_started_with_unusable_options(options: dict) -> None:
 
 def test_a_node_makes_no_database(spread: list[Store], nodes: list[Node]) -> None:
     assert not list(nodes[0].home.glob("*.sqlite3"))
+
+
+def test_documents_of_a_store_on_a_node_are_read_as_if_they_were_here(
+    spread: list[Store], nodes: list[Node], tmp_path: Path
+) -> None:
+    with TokenStore.open(nodes[0].home / "stores" / NAMES[1]) as store:
+        rows = documents_of(spread[1], 30).rows
+        assert [row.number for row in rows] == list(range(30, 40))
+        assert [row.metadata for row in rows] == [store.metadata(number) for number in range(30, 40)]
+        reader = open_reader(spread[1])
+        span = COLLECTIONS[1][7][:5]
+        assert read_document(reader, 7, TOKENIZER, span) == read_document(store, 7, TOKENIZER, span)
+        for wrong in (-1, 40):
+            with pytest.raises(InputError):
+                read_document(reader, wrong, TOKENIZER)
+
+
+def test_a_document_that_cannot_be_reached_is_an_error_with_the_reason(spread: list[Store]) -> None:
+    Store.objects.filter(name=NAMES[1]).update(digest="sha256:old")
+    row = Store.objects.get(name=NAMES[1])
+    with pytest.raises(StoreMissing, match="far-midtrain cannot be read: on north: another build of it"):
+        documents_of(row)
+
+
+def test_a_document_on_a_node_is_taken_down_like_any_other(spread: list[Store]) -> None:
+    shown = next(found for found in traced(spread)["documents"] if found["store"] == NAMES[1])
+    [row] = take_down(store=spread[1], documents=[shown["document"]], note="", by=Actor("ada"))
+    assert row.document_id == shown["id"]
+    answer = Tracer(open_indexes(spread), TOKENIZER).trace(REQUEST, withheld=WithheldNow()).to_json()
+    places = {(found["store"], found["document"]) for found in answer["documents"]}
+    assert (NAMES[1], shown["document"]) not in places
+    assert answer["withheld"] == [{"reason": "taken down", "documents": 1}]

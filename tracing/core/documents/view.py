@@ -1,14 +1,15 @@
 """A whole document, a page at a time, with the matches of a span marked."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tracing.core.errors import InputError
-from tracing.core.stores.store import TokenStore
+from tracing.core.stores.manifest import Manifest
 from tracing.core.text.decoding import Offsets, decode_marked, whole_characters
 from tracing.core.text.token_ids import as_token_ids
 from tracing.core.text.tokenizer import TextTokenizer
@@ -34,8 +35,18 @@ class DocumentView:
     tokens: int
 
 
+class Readable(Protocol):
+    """A store whose documents can be read, wherever it lies."""
+
+    @property
+    def manifest(self) -> Manifest: ...
+    def reading(self) -> AbstractContextManager[None]: ...
+    def token_ids(self, document: int) -> NDArray[Any]: ...
+    def metadata(self, document: int) -> dict[str, Any]: ...
+
+
 def read_document(
-    store: TokenStore,
+    store: Readable,
     document: int,
     tokenizer: TextTokenizer,
     token_ids_of_span: Sequence[int] | NDArray[Any] = (),
@@ -52,7 +63,7 @@ def read_document(
 
 
 def _read_page(
-    store: TokenStore,
+    store: Readable,
     document: int,
     tokenizer: TextTokenizer,
     span: NDArray[np.int64],

@@ -3,20 +3,22 @@
 import contextvars
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracing.core.engines.engine import Cancel, Excerpt, Longs, Place, Ranges, Terms
-from tracing.core.errors import Unanswered
+from tracing.core.errors import InputError, StoreMissing, Unanswered
 from tracing.core.matching.query import Query
 from tracing.core.nodes.questions import excerpt_of
 from tracing.core.stores.manifest import Manifest
 from tracing.core.stores.unigrams import Unigrams
 
 LIMIT_S: Final = 5.0
+OTHER_VERSION: Final = "its node answers in another way: run the same version everywhere."
 _deadline: contextvars.ContextVar[float | None] = contextvars.ContextVar("deadline", default=None)
 
 
@@ -59,6 +61,46 @@ class NodeStore:
         """How often each id occurs in the store, asked for once. Unanswered where its node does not say."""
         [found] = NodeEngine([self]).ask("unigrams", [{}])
         return _array(found, (-1, 2), self)
+
+    @property
+    def documents(self) -> int:
+        """Number of documents."""
+        return self.manifest.documents
+
+    def reading(self) -> AbstractContextManager[None]:
+        """As of a TokenStore; what a node answers it has checked itself."""
+        return nullcontext()
+
+    def token_ids(self, document: int) -> NDArray[Any]:
+        """Ids of a document, shape [tokens]. Raises InputError for one that is not there, StoreMissing."""
+        self._check([document])
+        found = self._read("tokens", document=document)
+        if not isinstance(found, np.ndarray) or found.ndim != 1:
+            raise StoreMissing(f"{self.name} cannot be read: {OTHER_VERSION}")
+        return found
+
+    def metadata(self, document: int) -> dict[str, Any]:
+        """The metadata object that a document was added with; raises as `token_ids`."""
+        return self.metadata_of([document])[0]
+
+    def metadata_of(self, documents: Sequence[int]) -> list[dict[str, Any]]:
+        """The metadata objects of some documents, asked for at once; raises as `token_ids`."""
+        self._check(documents)
+        found: list[dict[str, Any]] = self._read("metadata", documents=list(documents)) if documents else []
+        return found
+
+    def _check(self, documents: Sequence[int]) -> None:
+        wrong = next((number for number in documents if not 0 <= number < self.documents), None)
+        if wrong is not None:
+            raise InputError(f"{self.name} has {self.documents} documents, no document {wrong}.")
+
+    def _read(self, operation: str, **arguments: Any) -> Any:
+        try:
+            [found] = NodeEngine([self]).ask(operation, [arguments])
+        except Unanswered as error:
+            [reason] = error.reasons.values()
+            raise StoreMissing(f"{self.name} cannot be read: {reason}") from error
+        return found
 
 
 class NodeEngine:
@@ -159,5 +201,4 @@ def _array(found: Any, shape: tuple[int, ...], store: NodeStore) -> Longs:
         sizes = zip(shape, found.shape, strict=True)
         if all(wanted in (-1, size) for wanted, size in sizes):
             return found
-    reason = "its node answers in another way: run the same version everywhere."
-    raise Unanswered({store.manifest.digest: reason})
+    raise Unanswered({store.manifest.digest: OTHER_VERSION})

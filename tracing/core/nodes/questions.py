@@ -23,7 +23,7 @@ def answer(store: TokenStore, operation: str, arguments: Arguments) -> Any:
     if operation not in OPERATIONS:
         raise InputError(f"A node cannot be asked for {operation!r}: run the same version everywhere.")
     engine = LocalEngine([store])
-    with engine.reading():
+    with engine.reading(), store.reading():
         return OPERATIONS[operation](store, engine, **arguments)
 
 
@@ -57,12 +57,24 @@ def _documents(store: TokenStore, engine: LocalEngine, places: Any, terms: Any) 
     return [excerpt_fields(excerpt) for excerpt in engine.read(asked, Terms(*terms))]
 
 
+def _tokens(store: TokenStore, engine: LocalEngine, document: Any) -> Any:
+    """The ids of a whole document, shape [tokens]."""
+    return store.token_ids(document)
+
+
+def _metadata(store: TokenStore, engine: LocalEngine, documents: Any) -> Any:
+    """The metadata objects of some documents."""
+    return [store.metadata(document) for document in documents]
+
+
 OPERATIONS: Final[Mapping[str, Callable[..., Any]]] = {
     "unigrams": _unigrams,
     "lengths": _lengths,
     "ranges": _ranges,
     "places": _places,
     "documents": _documents,
+    "tokens": _tokens,
+    "metadata": _metadata,
 }
 
 
