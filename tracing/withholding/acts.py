@@ -50,14 +50,21 @@ def restore_documents(*, withholdings: Iterable[Withholding], note: str, by: Act
     A document is shown again once none of its withholdings is left in force.
     """
     check_note(note)
-    lifted = [row for row in withholdings if lift(row, note, by)]
+    versions: dict[tuple[str, str], int] = {}
+    lifted = []
+    for row in sorted(
+        withholdings, key=lambda row: (row.store_name, row.digest)
+    ):  # one order of locks for all
+        store = (row.store_name, row.digest)
+        version = versions.get(store) or versions.setdefault(store, next_version(*store))
+        if lift(row, version, note, by):
+            lifted.append(row)
     for row in lifted:
         record_act(by=by, action="restore", **about(row), detail={"reason": row.reason, "note": note})
     return lifted
 
 
-def lift(row: Withholding, note: str, by: Actor) -> bool:
-    version = next_version(row.store_name, row.digest)
+def lift(row: Withholding, version: int, note: str, by: Actor) -> bool:
     fields = {"lifted_at": timezone.now(), "lifted_by": by.name, "lifted_note": note, "version": version}
     return bool(Withholding.objects.in_force().filter(pk=row.pk).update(**fields))
 

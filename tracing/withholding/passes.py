@@ -19,7 +19,7 @@ from tracing.models import Store
 from tracing.opening import open_store
 from tracing.withholding.acts import add_withholdings, in_parts
 from tracing.withholding.models import BlockRule, Reason, Sweep, SweepKind, Withholding
-from tracing.withholding.sweeps import SweepLost, advance, claim, fail, finish
+from tracing.withholding.sweeps import SweepLost, advance, claim, fail, finish, release
 
 BATCH = 2000  # documents whose metadata are compared with the rules in one transaction
 EVERY_S = 2.0  # between two writes of the progress while nothing is found
@@ -51,6 +51,12 @@ def run_sweep(
         return None
     except TracingError as error:
         fail(sweep, str(error))
+    except Exception as error:
+        fail(sweep, f"Something broke in Headwater ({type(error).__name__}); its log has the details.")
+        raise
+    except BaseException:  # Ctrl-C, or a worker that is told to stop
+        release(sweep)
+        raise
     return sweep
 
 

@@ -7,6 +7,7 @@ last document that was dealt with.
 
 import logging
 import uuid
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
@@ -136,10 +137,19 @@ def fail(sweep: Sweep, reason: str) -> None:
     advance(sweep, state=SweepState.FAILED, error=reason, eta_s=None)
 
 
+def release(sweep: Sweep) -> None:
+    """Give a sweep back unharmed, as somebody does who is told to stop; the next one goes on from there."""
+    with suppress(SweepLost):
+        advance(sweep, state=SweepState.QUEUED, attempt="", eta_s=None)
+
+
 def recover_sweeps() -> list[Sweep]:
     """Send sweeps whose worker died, or whose message was lost, to the workers again."""
-    unheard = Q(state=SweepState.QUEUED, created_at__lt=timezone.now() - UNHEARD)
+    long_ago = timezone.now() - UNHEARD
+    sent_long_ago = Q(heartbeat_at=None) | Q(heartbeat_at__lt=long_ago)
+    unheard = Q(state=SweepState.QUEUED, created_at__lt=long_ago) & sent_long_ago
     sweeps = list(Sweep.objects.filter(abandoned() | unheard))
     for sweep in sweeps:
+        Sweep.objects.filter(pk=sweep.pk, state=SweepState.QUEUED).update(heartbeat_at=timezone.now())
         send(sweep.pk)
     return sweeps

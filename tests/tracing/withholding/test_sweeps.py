@@ -118,6 +118,37 @@ def test_a_stopped_sweep_goes_on_where_it_was(store: Store) -> None:
     assert set(reasons_for(store.name, range(20))) == set(range(15, 20))
 
 
+def test_somebody_who_is_told_to_stop_gives_the_sweep_back(store: Store) -> None:
+    BlockRule.objects.create(kind="corpus", value="texts", by="tests")
+    sweep = start_sweep(kind=SweepKind.BLOCKS, store=store, by=BY, in_background=False)
+
+    def stop(sweep: Sweep) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(sweep.pk, stop)
+    sweep.refresh_from_db()
+    assert (sweep.state, sweep.done, sweep.found) == (SweepState.QUEUED, 20, 20)
+    assert run_sweep(sweep.pk).state == SweepState.DONE
+
+
+def test_an_unforeseen_error_fails_the_sweep_and_is_not_hidden(store: Store) -> None:
+    BlockRule.objects.create(kind="corpus", value="texts", by="tests")
+    sweep = start_sweep(kind=SweepKind.BLOCKS, store=store, by=BY, in_background=False)
+    with pytest.raises(ZeroDivisionError):
+        run_sweep(sweep.pk, lambda sweep: 1 // 0)
+    sweep.refresh_from_db()
+    assert (sweep.state, "ZeroDivisionError" in sweep.error) == (SweepState.FAILED, True)
+
+
+def test_a_lost_message_is_sent_again_and_not_over_and_over(store: Store) -> None:
+    sweep = start_sweep(kind=SweepKind.BLOCKS, store=store, by=BY, in_background=False)
+    assert recover_sweeps() == []
+    Sweep.objects.update(created_at=timezone.now() - timedelta(minutes=5))
+    assert recover_sweeps() == [sweep]
+    assert recover_sweeps() == []
+
+
 def test_a_store_that_is_gone_fails_its_sweep_with_the_reason(store: Store) -> None:
     sweep = start_sweep(kind=SweepKind.BLOCKS, store=store, by=BY, in_background=False)
     Store.objects.update(digest="sha256:another build")

@@ -1,6 +1,7 @@
 """A store searched for personal data, by child processes that give way to everything else."""
 
 import os
+import signal
 import sys
 import threading
 from collections import deque
@@ -81,6 +82,7 @@ class _Child:
 
 def _begin(scan: Scan) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends its children itself
     os.nice(NICE)
     # Presidio would import both, for recognisers that are not used here: 4 s and 280 MB a process.
     sys.modules.setdefault("torch", None)  # type: ignore[arg-type]

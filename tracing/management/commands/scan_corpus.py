@@ -44,6 +44,8 @@ class Command(BaseCommand):
             sweep = scan_now(store=store, by=by, kinds=kinds, report=self.report, processes=processes)
         except TracingError as error:
             raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            raise CommandError("Stopped. What was done is kept: run the same again to go on.") from None
         if sweep.state == SweepState.FAILED:
             raise CommandError(sweep.error)
         self.stdout.write(self.style.SUCCESS(summary(sweep)))
