@@ -17,6 +17,7 @@ from tests.tracing.support.texts import FRAGMENTS, texts, token_ids
 from tracing.core.building.byte_twin import write_byte_twin
 from tracing.core.building.packing import write_pack
 from tracing.core.bytes.twin import NO_TEXT, ByteTwin, as_bytes, should_have_twin, twin_name
+from tracing.core.documents.view import read_document
 from tracing.core.errors import StoreDamaged, StoreMismatch
 from tracing.core.result import Trace
 from tracing.core.stores.pack import Pack
@@ -253,3 +254,62 @@ def test_a_damaged_twin_gives_an_error_and_no_answer() -> None:
         file.write_bytes(bytes(byte ^ 1 for byte in file.read_bytes()))
         with pytest.raises(StoreDamaged):
             traced(twins, TOKENIZER.encode(HIDDEN)[0])
+
+
+@given(
+    st.text("ab é日\n", max_size=12),
+    st.lists(st.integers(0, 12), max_size=6),
+    st.text("ab é日\n", max_size=4),
+)
+@settings(max_examples=80, deadline=None)
+def test_a_documents_page_marks_the_same_words_in_other_tokens(
+    text: str, places: list[int], words: str
+) -> None:
+    document = split(text, *sorted(min(place, len(text)) for place in places))
+    span = TOKENIZER.encode(words)[0]
+    with twins_of([document]) as twins:
+        view = read_document(twins[0].store, 0, TOKENIZER, span)
+    assert view.text == text
+    marked = {text[start:end] for start, end in view.matches}
+    assert marked <= {words, words.strip()}
+    assert bool(marked) == ((bool(words.strip()) and words.strip() in text) or any_tokens(document, span))
+
+
+def any_tokens(document: Sequence[int], span: Sequence[int]) -> bool:
+    return bool(span) and occurrences([document], span) > 0
+
+
+def test_a_mark_in_other_tokens_runs_over_the_pages_of_a_document() -> None:
+    document = split("xx" + HIDDEN + "yy", 1, 5, 8, 12, 15, 17, 20, 24, 33, 35, 40, 47)
+    with twins_of([document]) as twins:
+        pages = [
+            read_document(
+                twins[0].store, 0, TOKENIZER, TOKENIZER.encode(HIDDEN)[0], page=page, page_tokens=10
+            )
+            for page in range(1, -(-len(document) // 10) + 1)
+        ]
+    assert "".join(view.text[a:b] for view in pages for a, b in view.matches) == HIDDEN
+    assert {view.total_matches for view in pages} == {1}
+
+
+@given(cases(), st.integers(1, 4))
+@settings(max_examples=25, deadline=None)
+def test_one_store_and_the_same_documents_in_eight_give_one_trace(
+    case: tuple[list[list[int]], list[int]], min_tokens: int
+) -> None:
+    documents, ids = [*case[0], [], [5], *case[0], [6, 5], []][:8], case[1]
+    documents += [[]] * (8 - len(documents))
+    with twins_of(documents) as one, twins_of(*[[document] for document in documents]) as eight:
+        found = [
+            traced(twins, ids, min_tokens=min_tokens, max_documents=8).to_json() for twins in (one, eight)
+        ]
+    together, apart = ([shown(span, trace) for span in trace["spans"]] for trace in found)
+    assert together == apart
+    assert found[0]["coverage"] == found[1]["coverage"]
+
+
+def shown(span: dict[str, Any], trace: dict[str, Any]) -> tuple[Any, ...]:
+    """What a span says, with what its documents show in place of their numbers."""
+    said = {name: value for name, value in span.items() if name not in ("documents", "relevance")}
+    documents = [trace["documents"][number] for number in span["documents"]]
+    return said, sorted((document["snippet"], document["matches"]) for document in documents)

@@ -14,6 +14,7 @@ from tracing.core.text.tokenizer import TextTokenizer
 Margins = Mapping[tuple[int, int], Sequence[tuple[int, int]]]
 """By (start, stop) tokens: of each match in them, the bytes of the first and last token that are outside."""
 
+CONTINUATION: Final = bytes(range(0x80, 0xC0))
 ELLIPSIS: Final = "…"
 
 
@@ -53,21 +54,28 @@ def _decode(window: Window, tokenizer: TextTokenizer, margins: Margins) -> Snipp
     _, last = whole_characters(pieces, max(b for _, b in ranges), len(pieces))
     text, places = decode_marked(pieces[first:last], [(a - first, b - first) for a, b in ranges])
     inner = [
-        _without_margins(text, place, margin)
-        for match, place in zip(window.matches, places, strict=True)
+        without_margins(place, margin, pieces[slice(*tokens)])
+        for match, tokens, place in zip(window.matches, ranges, places, strict=True)
         for margin in margins.get(match, [(0, 0)])
     ]
     return Snippet(text, [_without_space(text, *place) for place in inner])
 
 
-def _without_margins(text: str, place: tuple[int, int], margin: tuple[int, int]) -> tuple[int, int]:
-    """The characters of a match without the bytes of its first and last token that are not its own."""
+def without_margins(
+    place: tuple[int, int], margin: tuple[int, int], pieces: Sequence[bytes]
+) -> tuple[int, int]:
+    """The characters of a match without those of its first and last token that are not its own.
+
+    `place` are the characters of all its tokens, `pieces` their bytes, of which the first margin[0] and the
+    last margin[1] are outside; the match itself begins and ends between characters.
+    """
     if margin == (0, 0):
         return place
-    start, end = place
-    data = text[start:end].encode()
+    data, (start, end) = b"".join(pieces), place
     before, after = data[: margin[0]], data[len(data) - margin[1] :]
-    return start + len(before.decode(errors="ignore")), end - len(after.decode(errors="ignore"))
+    begun = len(before) - len(before.lstrip(CONTINUATION))  # the end of a character that began earlier
+    start += (begun > 0) + len(before[begun:].decode(errors="replace"))
+    return start, max(start, end - len(after.decode(errors="replace")))
 
 
 def _without_space(text: str, start: int, end: int) -> tuple[int, int]:

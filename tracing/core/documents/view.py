@@ -8,9 +8,12 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tracing.core.bytes.finding import Place, find_text
+from tracing.core.documents.snippets import without_margins
 from tracing.core.errors import InputError
 from tracing.core.stores.manifest import Manifest
 from tracing.core.text.decoding import Offsets, decode_marked, whole_characters
+from tracing.core.text.numbering import NumberTokenizer
 from tracing.core.text.token_ids import as_token_ids
 from tracing.core.text.tokenizer import TextTokenizer
 
@@ -71,14 +74,14 @@ def _read_page(
     page_tokens: int,
 ) -> DocumentView:
     tokens = store.token_ids(document)
-    starts = find_all(tokens, span)
+    places = find_places(tokens, span, tokenizer)
     pages = max(1, -(-tokens.size // page_tokens))
-    match_pages = tuple(sorted({int(start) // page_tokens + 1 for start in starts}))
+    match_pages = tuple(sorted({place.start // page_tokens + 1 for place in places}))
     page = page or (match_pages[0] if match_pages else 1)
     if not 1 <= page <= pages:
         raise InputError(f"Document {document} of {store.manifest.name} has {pages} pages, no page {page}.")
     bounds = ((page - 1) * page_tokens, min(page * page_tokens, tokens.size))
-    text, matches = _decode(tokens, bounds, [(int(s), int(s) + span.size) for s in starts], tokenizer)
+    text, matches = _decode(tokens, bounds, places, tokenizer)
     return DocumentView(
         text=text,
         matches=matches,
@@ -86,9 +89,15 @@ def _read_page(
         page=page,
         pages=pages,
         match_pages=match_pages,
-        total_matches=len(starts),
+        total_matches=len(places),
         tokens=tokens.size,
     )
+
+
+def find_places(tokens: NDArray[Any], span: NDArray[np.int64], tokenizer: TextTokenizer) -> list[Place]:
+    """Where the span's ids stand among `tokens`, or else, in other tokens, its text."""
+    found = [Place(int(start), int(start) + span.size) for start in find_all(tokens, span)]
+    return found or ([] if isinstance(tokenizer, NumberTokenizer) else find_text(tokens, span, tokenizer))
 
 
 def find_all(tokens: NDArray[Any], span: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -100,7 +109,7 @@ def find_all(tokens: NDArray[Any], span: NDArray[np.int64]) -> NDArray[np.int64]
 
 
 def _decode(
-    tokens: NDArray[Any], bounds: tuple[int, int], matches: list[tuple[int, int]], tokenizer: TextTokenizer
+    tokens: NDArray[Any], bounds: tuple[int, int], matches: Sequence[Place], tokenizer: TextTokenizer
 ) -> tuple[str, Offsets]:
     """Text of a page, characters that its edges cut given to the page where they begin."""
     start, stop = bounds
@@ -110,6 +119,18 @@ def _decode(
     last = stop - start
     while last < len(pieces) and pieces[last][:1] and 0x80 <= pieces[last][0] < 0xC0:
         last += 1
-    inside = [(max(a - start, first), min(b - start, last)) for a, b in matches]
-    ranges = [(a - first, b - first) for a, b in inside if a < b]
-    return decode_marked(pieces[first:last], ranges)
+    inside = [_clipped(match, start + first, start + last) for match in matches]
+    shown = [place for place in inside if place.start < place.stop]
+    held = pieces[first:last]
+    text, found = decode_marked(held, [place[:2] for place in shown])
+    return text, [
+        without_margins(at, place[2:], held[place.start : place.stop])
+        for at, place in zip(found, shown, strict=True)
+    ]
+
+
+def _clipped(place: Place, start: int, stop: int) -> Place:
+    """What lies of a place between two tokens of the document, counted from the first of these."""
+    before = place.before_bytes if place.start >= start else 0
+    after = place.after_bytes if place.stop <= stop else 0
+    return Place(max(place.start, start) - start, min(place.stop, stop) - start, before, after)
