@@ -4,7 +4,8 @@ import uuid
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.conf import settings
+from django.test import Client, override_settings
 
 from accounts.models import User
 from accounts.owners import Owner
@@ -224,3 +225,13 @@ def test_a_deleted_trace_takes_its_links_along(browser: Client, kept: KeptTrace)
     share = share_trace(trace=kept)
     assert browser.post(f"/trace/{kept.pk}/delete/").status_code == 302
     assert Client().get(f"/shared/{share.token}/").status_code == 404
+
+
+def test_a_link_opens_where_everything_else_needs_an_account(kept: KeptTrace) -> None:
+    login = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+    share = share_trace(trace=kept)
+    with override_settings(MIDDLEWARE=[*settings.MIDDLEWARE, login]):
+        assert Client().get(f"/shared/{share.token}/").status_code == 200
+        assert Client().get(f"/shared/{share.token}/spans/0-5/").status_code == 200
+        for page in ("/trace/", "/shares/", f"/trace/{kept.pk}/"):
+            assert Client().get(page).status_code == 302, page
