@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracing.core.matching.search import (
+    OK,
     longest,
-    lower_bound,
     lower_bound_within,
+    lower_bounds,
     range_end,
     shared_by_all,
 )
@@ -28,6 +29,7 @@ from tracing.core.matching.words import (
     Int,
     Longs,
     Table,
+    Words,
     compiled,
     entry,
     load_word,
@@ -35,7 +37,8 @@ from tracing.core.matching.words import (
     word_at,
 )
 
-OK = 0
+BATCH = 16  # searches that go side by side
+SHORT = 4  # tokens of a match after which those at the next places are likely to differ, and are all searched
 NEAR = 2  # tokens before the end of a match where the next one is looked for first
 
 
@@ -48,6 +51,13 @@ class Sought(NamedTuple):
     gap_count: Int
 
 
+class Batch(NamedTuple):
+    """Room for searches that go side by side: `words` [BATCH] and `numbers` [5, BATCH]."""
+
+    words: Words
+    numbers: Longs
+
+
 @compiled
 def extend_reaches(shard: Table, text: Bytes, gaps: Longs, begin: int, end: int, reaches: Longs) -> int:
     """Raise reaches[i], for begin <= i < end, to the end of the longest match that begins at token i.
@@ -56,22 +66,29 @@ def extend_reaches(shard: Table, text: Bytes, gaps: Longs, begin: int, end: int,
     whose matches end alike all matches do, and are not looked for; the same where the match at the
     second place reaches no further than what other shards have given already.
     """
+    batch = Batch(np.empty(BATCH, dtype=np.uint64), np.empty((5, BATCH), dtype=np.int64))
+    bounds, searched = np.full(end - begin, -1, dtype=np.int64), begin + 1
     places, ends = np.empty(end - begin + 1, dtype=np.int64), np.empty(end - begin + 1, dtype=np.int64)
     place, waiting = begin, 0  # the matches at places[:waiting], all after `place`, are known, nearest last
     sought = Sought(text.ctypes.data, text.size // shard.width, gaps.ctypes.data, gaps.size)
-    reach = _match_end(shard, sought, begin)
+    reach = _match_end(shard, sought, begin, -1)
     while reach >= 0:
         reaches[place] = max(reaches[place], reach)
         if place == end - 1:
             return OK
+        if searched <= place + 1 and reach - place <= SHORT:
+            searched = min(place + 1 + BATCH, end)
+            if _search_first_words(shard, sought, place + 1, searched, batch) < 0:
+                return DAMAGED
+            bounds[place + 1 - begin : searched - begin] = batch.numbers[0, : searched - place - 1]
         bound = max(reach, reaches[place + 1])
         if waiting == 0:
             places[0] = min(max(place + 1, bound - NEAR), end - 1)
-            ends[0], waiting = _match_end(shard, sought, places[0]), 1
+            ends[0], waiting = _match_end(shard, sought, places[0], bounds[places[0] - begin]), 1
         after = places[waiting - 1]
         while after > place + 1 and ends[waiting - 1] > bound:
             after = _between(place, after, bound)
-            places[waiting], ends[waiting] = after, _match_end(shard, sought, after)
+            places[waiting], ends[waiting] = after, _match_end(shard, sought, after, bounds[after - begin])
             waiting += 1
         for skipped in range(place + 1, after):
             reaches[skipped] = max(reaches[skipped], reach)
@@ -90,12 +107,22 @@ def _between(place: Int, after: Int, bound: Int) -> Int:
 
 
 @compiled
-def _match_end(shard: Table, sought: Sought, place: Int) -> Int:
-    """The token after the longest match that begins at token `place`."""
+def _search_first_words(shard: Table, sought: Sought, begin: Int, end: Int, batch: Batch) -> Int:
+    """The lower bounds of the words at tokens begin..end, side by side, in batch.numbers[0]."""
+    valid = batch.numbers[4]
+    for n in range(end - begin):
+        start, stop = (begin + n) * shard.width, _next_gap(sought, begin + n) * shard.width
+        batch.words[n], valid[n] = word_at(sought.text, stop, start), min(WORD_BYTES, stop - start)
+    return lower_bounds(shard, batch.words, valid, batch.numbers, end - begin)
+
+
+@compiled
+def _match_end(shard: Table, sought: Sought, place: Int, bound: Int) -> Int:
+    """The token after the longest match that begins at token `place`; `bound` as `at` of `longest`."""
     stop = _next_gap(sought, place)
     if place == stop:
         return place
-    found = longest(shard, sought.text, place * shard.width, stop * shard.width)
+    found = longest(shard, sought.text, place * shard.width, stop * shard.width, bound)
     return DAMAGED if found < 0 else place + found // shard.width
 
 
@@ -123,7 +150,11 @@ def find_ranges(
     """
     entries, width = shard.size // shard.width, shard.width
     sought = Sought(text.ctypes.data, text.size // width, gaps.ctypes.data, gaps.size)
+    batch = Batch(np.empty(BATCH, dtype=np.uint64), np.empty((5, BATCH), dtype=np.int64))
     for n in range(starts.size):
+        first = known == 0 and n % BATCH == 0
+        if first and _search_starts(shard, sought, starts[n : n + BATCH], stops[n : n + BATCH], batch) < 0:
+            return DAMAGED
         start, stop, depth = starts[n] * width, stops[n] * width, known * width
         low, high = (lows[n], highs[n]) if known else (0, entries)
         if low < 0 or high > entries:
@@ -135,7 +166,7 @@ def find_ranges(
             if depth:
                 low = lower_bound_within(shard, low, high, depth, word, valid)
             else:
-                low = lower_bound(shard, word, valid)
+                low = batch.numbers[0, n % BATCH]
             if low < 0:
                 return DAMAGED
             high = range_end(shard, low, high, depth, word, valid)
@@ -146,6 +177,16 @@ def find_ranges(
                 return DAMAGED
         lows[n], highs[n] = low, high
     return OK
+
+
+@compiled
+def _search_starts(shard: Table, sought: Sought, starts: Longs, stops: Longs, batch: Batch) -> Int:
+    """The lower bounds of the first words of these sequences, side by side, in batch.numbers[0]."""
+    valid, width = batch.numbers[4], shard.width
+    for n in range(starts.size):
+        batch.words[n] = word_at(sought.text, stops[n] * width, starts[n] * width)
+        valid[n] = min(WORD_BYTES, (stops[n] - starts[n]) * width)
+    return lower_bounds(shard, batch.words, valid, batch.numbers, starts.size)
 
 
 @compiled

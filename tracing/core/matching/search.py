@@ -15,8 +15,10 @@ from tracing.core.matching.words import (
     WORD_BYTES,
     ZERO,
     Int,
+    Longs,
     Table,
     Word,
+    Words,
     compiled,
     entry,
     equal_bytes,
@@ -26,6 +28,8 @@ from tracing.core.matching.words import (
     word_at,
 )
 
+OK = 0
+OUTSIDE = -2  # no position: the step is one within `top`
 GALLOP_STEPS = 16  # the end of a range wider than this is searched for from the top
 
 
@@ -75,6 +79,44 @@ def lower_bound(shard: Table, word: Word, valid: Int) -> Int:
         high = high if before else middle
         node = 2 * node + before
     return lower_bound_within(shard, low, high, 0, word, valid)
+
+
+@compiled
+def lower_bounds(shard: Table, words: Words, valid: Longs, scratch: Longs, count: Int) -> int:
+    """`lower_bound` of the first `count` words, in scratch[0]: OK or DAMAGED.
+
+    All take each step together, so that they wait for memory side by side and not one after the other.
+    scratch has shape [4, words].
+    """
+    lows, highs, nodes, positions = scratch[0], scratch[1], scratch[2], scratch[3]
+    lows[:count], highs[:count], nodes[:count] = 0, shard.size // shard.width, 1
+    going = count
+    while going > 0:
+        going = 0
+        for n in range(count):
+            positions[n] = OUTSIDE
+            if lows[n] < highs[n] and nodes[n] >= shard.top_words:
+                positions[n] = entry(shard, (lows[n] + highs[n]) >> 1)
+                if positions[n] < 0:
+                    return DAMAGED
+        for n in range(count):
+            if lows[n] >= highs[n]:
+                continue
+            going += 1
+            middle = (lows[n] + highs[n]) >> 1
+            if positions[n] != OUTSIDE:
+                before = is_before(shard, positions[n], words[n], valid[n])
+            else:
+                known = load_word(shard.top + nodes[n] * WORD_BYTES)
+                before = np.int64(~known < words[n])
+                if known == ZERO:
+                    before = _first_look(shard, middle, nodes[n], words[n], valid[n])
+                    if before < 0:
+                        return DAMAGED
+            lows[n] += before * (middle + 1 - lows[n])
+            highs[n] += (1 - before) * (middle - highs[n])
+            nodes[n] = 2 * nodes[n] + before
+    return OK
 
 
 @compiled
@@ -135,13 +177,17 @@ def shared_by_all(shard: Table, low: Int, high: Int, text: Int, start: Int, stop
 
 
 @compiled
-def longest(shard: Table, text: Int, start: Int, stop: Int) -> Int:
-    """How many bytes of text[start:stop], in whole tokens, that suffix begins with which shares most."""
+def longest(shard: Table, text: Int, start: Int, stop: Int, at: Int) -> Int:
+    """How many bytes of text[start:stop], in whole tokens, that suffix begins with which shares most.
+
+    `at` is the lower bound of its first word, or negative if that is not known.
+    """
     low: Int = np.int64(0)
     high: Int = np.int64(shard.size // shard.width)
     depth: Int = np.int64(0)
     word = word_at(text, stop, start)
-    at = lower_bound(shard, word, min(WORD_BYTES, stop - start))
+    if at < 0:
+        at = lower_bound(shard, word, min(WORD_BYTES, stop - start))
     while at >= 0:
         shared = shared_bytes(shard, at, text, start, stop, depth) if at < high else depth
         if shared < 0 or shared == stop - start:

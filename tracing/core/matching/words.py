@@ -22,6 +22,7 @@ from tracing.core.stores.mapped_file import SOUND, TOUCHED, UNSEEN
 
 Bytes = NDArray[np.uint8]
 Longs = NDArray[np.int64]
+Words = NDArray[np.uint64]
 Int = int | np.int64
 Word = np.uint64
 
