@@ -83,9 +83,12 @@ def sit(
     """The checkpoint's answers to the task, scored, on as many threads as there are free cores."""
     threads = settings.TRAINING_THREADS or os.cpu_count() or 1
     prepare_openmp(threads)
+    from transformers.utils import logging
+
     from training.core.evaluation.examine import Student, examine  # torch comes with it
     from training.core.model import load_model
 
+    logging.disable_progress_bar()  # of loading weights, which would break into ours
     student = Student(
         load_model(checkpoint.path),
         read_tokenizer(checkpoint),

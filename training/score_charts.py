@@ -29,7 +29,7 @@ def score_chart(labels: Sequence[str], curves: Sequence[Curve]) -> str:
     if not labels or not any(point for curve in curves for point in curve.points):
         return ""
     svg = draw(labels, curves).render_tree()
-    clean(svg)
+    clean(svg, tilted=is_tilted(labels))
     describe(svg, labels, curves)
     return ElementTree.tostring(svg, encoding="unicode")
 
@@ -48,13 +48,17 @@ def draw(labels: Sequence[str], curves: Sequence[Curve]) -> pygal.Line:
         range=(0, 1),
         min_scale=4,
         max_scale=6,
-        x_label_rotation=20 if len(labels) >= TILTED_FROM else 0,
+        x_label_rotation=20 if is_tilted(labels) else 0,
         value_formatter=lambda share: f"{100 * share:.0f} %",
     )
     chart.x_labels = list(labels)
     for curve in curves:
         chart.add(curve.name, [bar(point) for point in curve.points])
     return chart
+
+
+def is_tilted(labels: Sequence[str]) -> bool:
+    return len(labels) >= TILTED_FROM
 
 
 def bar(point: tuple[float, float] | None) -> dict[str, object] | None:
@@ -66,14 +70,15 @@ def bar(point: tuple[float, float] | None) -> dict[str, object] | None:
     return {"value": value, "ci": ends}
 
 
-def clean(svg: Element) -> None:
+def clean(svg: Element, *, tilted: bool) -> None:
     """Takes out pygal's style, script, tooltips and comments; the dots and bars stay."""
+    wanted = ATTRIBUTES | ({"axis x": {"text-anchor": "start"}} if tilted else {})
     for parent in list(svg.iter()):
         for child in list(parent):
             if is_unwanted(child):
                 parent.remove(child)
         classes = parent.get("class", "")
-        for name, attributes in ATTRIBUTES.items():
+        for name, attributes in wanted.items():
             if classes.startswith(name) or name in classes.split():
                 parent.attrib.update(attributes)
         parent.attrib.pop("style", None)
