@@ -10,6 +10,7 @@ from typing import Any
 from tracing.byte_indexes import byte_twins_of
 from tracing.cache import Cache
 from tracing.core.documents.filters import DocumentFilter
+from tracing.core.engines.choice import reader_of
 from tracing.core.errors import InputError
 from tracing.core.indexes import Index
 from tracing.core.request import TraceRequest
@@ -45,7 +46,8 @@ def open_tracer(checkpoint: Checkpoint, stores: list[Store]) -> Tracer:
         raise InputError(f"No token store is known for {checkpoint}: register its data to trace its answers.")
     opened = open_indexes(stores)
     here = [store for store in opened if isinstance(store, TokenStore)]
-    packs, twins = packs_of(here), byte_twins_of(here)
+    packs = packs_of(here)
+    twins = byte_twins_of([reader for store in opened if (reader := reader_of(store))])
     pairs = zip(stores, opened, strict=True)
     searched = [f"{row.engine} {row.digest} {index_state(store)}" for row, store in pairs]
     beside = [each.path.name for each in (*(pack.store for pack in packs), *(twin.twin for twin in twins))]

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tracing.support.brute import maximal, occurrences
+from tests.tracing.support.engines import searched_by
 from tests.tracing.support.stores import IN_MEMORY, text_tokenizer, tokenizer_json, write_store
 from tests.tracing.support.texts import FRAGMENTS, texts, token_ids
 from tracing.core.building.byte_twin import write_byte_twin
@@ -159,6 +160,16 @@ def test_the_same_words_in_other_tokens_are_found_and_marked_to_the_letter() -> 
     assert shown["document"] == 1
     assert [shown["snippet"][a:b] for a, b in shown["matches"]] == [HIDDEN]
     assert found["coverage"]["share"] == 1.0
+
+
+def test_it_is_searched_beside_a_store_whichever_engine_searches_that() -> None:
+    document = split("xx" + HIDDEN + "yy", 1, 5, 8, 12, 15, 17, 20, 24, 33, 35, 40, 47)
+    request = TraceRequest(token_ids=TOKENIZER.encode(HIDDEN)[0], min_tokens=6, density=1.0)
+    with twins_of([document]) as twins, searched_by("infini-gram", [twins[0].store]) as chosen:
+        ours = Tracer([twins[0].store], TOKENIZER, twins=twins).trace(request).to_json()
+        theirs = Tracer(chosen, TOKENIZER, twins=twins).trace(request).to_json()
+    assert [span for span in ours["spans"] if span.get("matched_on") == "bytes"]
+    assert (theirs["spans"], theirs["documents"]) == (ours["spans"], ours["documents"])
 
 
 def test_what_is_matched_on_tokens_is_not_repeated() -> None:

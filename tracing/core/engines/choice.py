@@ -23,6 +23,12 @@ def check_installed(engine: str) -> None:
         )
 
 
+def reader_of(store: object) -> TokenStore | None:
+    """The open store of this machine behind what a corpus was given, whichever engine searches it."""
+    reader = store.store if isinstance(store, InfiniGramStore) else store
+    return reader if isinstance(reader, TokenStore) else None
+
+
 def searched_by(engine: str, store: TokenStore) -> TokenStore | InfiniGramStore:
     """The store as a corpus is given it, to be searched by this engine; raises as `check_installed` does."""
     check_installed(engine)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tracing.core.engines.choice import reader_of
 from tracing.core.engines.engine import Cancel, Engine, Excerpt, Longs, Place, Ranges, Searched, Terms
 from tracing.core.engines.local import LocalEngine
 from tracing.core.errors import InputError
@@ -22,7 +23,7 @@ from tracing.core.stores.unigrams import Unigrams, add_unigrams, counts_of
 __all__ = ["Cancel", "Corpus", "Ranges", "Row", "Stores"]
 
 Answer = TypeVar("Answer")
-_pool = ThreadPoolExecutor(32, thread_name_prefix="engine")  # starts threads for a second engine only
+_pool = ThreadPoolExecutor(128, thread_name_prefix="engine")  # starts threads for a second engine only
 
 
 class Row(NamedTuple):
@@ -96,10 +97,11 @@ class Corpus:
         begin there, and its first row."""
         found: dict[str, tuple[TokenStore, int, int]] = {}
         for number, (store, shard) in enumerate(self.rows):
-            if shard == 0 and isinstance(store, TokenStore):
+            reader = reader_of(store)
+            if shard == 0 and reader is not None:
                 pack = self._packs.get(id(store))
-                parts = pack.firsts() if pack else [(store, 0)]
-                found |= {part.manifest.digest: (store, first, number) for part, first in parts}
+                parts = pack.firsts() if pack else [(reader, 0)]
+                found |= {part.manifest.digest: (reader, first, number) for part, first in parts}
         return found
 
     def serves(self, store: Searched) -> bool:
