@@ -51,11 +51,15 @@ def cut_excerpt(store: TokenStore, hit: Hit, tokenizer: TextTokenizer, query: Qu
 def marks_of(text: str, phrases: Sequence[Phrase]) -> list[tuple[int, int, Phrase]]:
     """Where the phrases stand in the text: (start, end) characters and which, in order."""
     words = located_words(text)
-    marks = []
+    by_first: dict[str, list[Phrase]] = {}
     for phrase in phrases:
-        for place in range(len(words) - len(phrase) + 1):
-            if all(words[place + k][0] == word for k, word in enumerate(phrase)):
-                marks.append((words[place][1], words[place + len(phrase) - 1][2], phrase))
+        by_first.setdefault(phrase[0], []).append(phrase)
+    marks = []
+    for place, (word, start, _) in enumerate(words):
+        for phrase in by_first.get(word, ()):
+            last = place + len(phrase)
+            if tuple(other for other, _, _ in words[place:last]) == phrase:
+                marks.append((start, words[last - 1][2], phrase))
     return sorted(marks)
 
 

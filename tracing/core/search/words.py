@@ -39,7 +39,10 @@ def words_of(text: str) -> list[str]:
 
 def located_words(text: str) -> list[tuple[str, int, int]]:
     """The words of `text` as `words_of` gives them, each with its (start, end) characters."""
-    return [(_normalised(match.group()), *match.span()) for match in _WORD.finditer(text)]
+    if text.isascii():
+        found = _ASCII_WORD.finditer(text.lower())
+        return [(match[0][:WORD_CHARACTERS_MAX], *match.span()) for match in found]
+    return [(_normalised(match[0]), *match.span()) for match in _WORD.finditer(text)]
 
 
 @lru_cache(maxsize=1 << 16)
