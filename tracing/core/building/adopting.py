@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,57 +53,62 @@ def token_type_of(directory: Path) -> str:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ForeignIndex:
+    """An index in `directory` in infini-gram's version 4 layout, and what is said of it.
+
+    `vocabulary` is one more than the largest id of its tokenizer, if that is known; `suffixes` as in
+    `verify_store`.
+    """
+
+    directory: Path
+    described: Description
+    vocabulary: int | None = None
+    suffixes: int | None = None
+
+
 def check_foreign_index(
-    directory: Path,
-    described: Description,
-    *,
-    adopt: bool = False,
-    vocabulary: int | None = None,
-    suffixes: int | None = None,
-    progress: Progress | None = None,
+    index: ForeignIndex, *, adopt: bool = False, progress: Progress | None = None
 ) -> Adoption:
-    """Check an index in infini-gram's version 4 layout as `verify_store` does; with `adopt`, make it a store.
+    """Check an index as `verify_store` does; with `adopt`, make it a store.
 
     metadata.N (empty objects), metaoff.N and unigram.N are made where they are missing, then blocks.N and
     manifest.json, in a directory of their own until all is sound; the files that are there are only read.
-    `vocabulary` is one more than the largest id of the tokenizer. Raises StoreDamaged, StoreMissing,
-    StoreMismatch, or StoreError where the disk refuses.
+    Raises StoreDamaged, StoreMissing, StoreMismatch, StoreExists, or StoreError where the disk refuses.
     """
+    directory = index.directory.resolve()
     if (directory / MANIFEST).exists():
         raise StoreExists(f"{directory} has a manifest: it is a store already.")
     for left in directory.glob(f"{PREFIX}*"):  # of an adoption that was killed
         shutil.rmtree(left, ignore_errors=True)
     try:
         with tempfile.TemporaryDirectory(prefix=PREFIX, dir=directory if adopt else None) as name:
-            return _check_in(
-                Path(name), directory.resolve(), described, adopt, vocabulary, suffixes, progress
-            )
+            adoption = _check_in(Path(name), index, progress)
+            if adopt:
+                _move(adoption.made, Path(name), directory)
+            return adoption
     except OSError as error:
         raise StoreError(f"Adopting {directory} failed ({error}): its own files are as they were.") from error
 
 
-def _check_in(
-    beside: Path,
-    directory: Path,
-    described: Description,
-    adopt: bool,
-    vocabulary: int | None,
-    suffixes: int | None,
-    progress: Progress | None,
-) -> Adoption:
+def _check_in(beside: Path, index: ForeignIndex, progress: Progress | None) -> Adoption:
     """The check, with links to the index's files, and those that it lacks, in the directory `beside`."""
+    directory = index.directory.resolve()
     try:
-        made = _complete(beside, directory, described)
-        found = verify_store(beside, suffixes=suffixes, progress=progress)
-        _check_vocabulary(beside, vocabulary)
+        made = _complete(beside, directory, index.described)
+        found = verify_store(beside, suffixes=index.suffixes, progress=progress)
+        _check_vocabulary(beside, index.vocabulary)
     except StoreError as error:
         raise type(error)(str(error).replace(str(beside), str(directory))) from None
-    if adopt:
-        for name in made:  # manifest.json last
-            sync_directory(beside / name)
-            os.rename(beside / name, directory / name)
-        sync_directory(directory)
     return Adoption(found, tuple(made))
+
+
+def _move(names: Sequence[str], beside: Path, directory: Path) -> None:
+    """Move the files that were made to the index's own; manifest.json is the last of them."""
+    for name in names:
+        sync_directory(beside / name)
+        os.rename(beside / name, directory / name)
+    sync_directory(directory)
 
 
 def _complete(beside: Path, directory: Path, described: Description) -> list[str]:

@@ -5,7 +5,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from tracing.core.building.adopting import Adoption, check_foreign_index, is_foreign_index, token_type_of
+from tracing.core.building.adopting import (
+    Adoption,
+    ForeignIndex,
+    check_foreign_index,
+    is_foreign_index,
+    token_type_of,
+)
 from tracing.core.building.indexing import Description
 from tracing.core.errors import TracingError
 from tracing.core.stores.layout import MANIFEST
@@ -76,14 +82,13 @@ class Command(BaseCommand):
             "dtype": given.get("dtype") or token_type_of(directory)
         }
         tokenizer = given_tokenizer(options["tokenizer"])
-        return check_foreign_index(
-            directory,
-            Description(**{"name": name, **unknown, **given}),
-            adopt=options["adopt"],
+        index = ForeignIndex(
+            directory=directory,
+            described=Description(**{"name": name, **unknown, **given}),
             vocabulary=tokenizer.vocabulary if tokenizer else None,
             suffixes=suffixes,
-            progress=progress,
         )
+        return check_foreign_index(index, adopt=options["adopt"], progress=progress)
 
     def tell_sound(self, name: str, found: Verification) -> None:
         manifest = found.manifest
