@@ -12,7 +12,8 @@ import pytest
 
 from tests.tracing.support.corpora import files_in, import_of, some_rows, texts_in, write_rows
 from tests.tracing.support.stores import text_tokenizer
-from tracing.core.building import importing, sources
+from tracing.core.building import sources
+from tracing.core.building.import_job import Progress
 from tracing.core.building.importing import import_corpus
 from tracing.core.building.work_directory import WorkDirectory
 from tracing.core.errors import InputError, StoreError, StoreExists
@@ -104,7 +105,7 @@ def test_an_import_killed_at_any_moment_goes_on_to_the_same_store(tmp_path: Path
 def test_a_killed_process_is_one_clear_error_and_the_import_goes_on_afterwards(tmp_path: Path) -> None:
     corpus = write_rows(tmp_path / "a.jsonl", ROWS)
 
-    def kill_children(progress: importing.Progress) -> None:
+    def kill_children(progress: Progress) -> None:
         for child in psutil.Process().children():
             with contextlib.suppress(psutil.ZombieProcess):  # killed by the report before
                 if "building.pool" in " ".join(child.cmdline()):
@@ -219,7 +220,7 @@ def test_two_imports_to_one_place_do_not_meet(tmp_path: Path) -> None:
 
 
 def test_progress_goes_from_reading_to_publishing(tmp_path: Path) -> None:
-    seen: list[importing.Progress] = []
+    seen: list[Progress] = []
     corpus = write_rows(tmp_path / "a.jsonl", ROWS)
     import_corpus(import_of(corpus, output=tmp_path / "store"), seen.append)
     assert list(dict.fromkeys(p.phase for p in seen)) == ["reading", "suffix array", "checksums", "publish"]

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import zstandard
 
 from tests.tracing.support.stores import text_tokenizer
-from tracing.core.building.importing import Import
+from tracing.core.building.import_job import Import
 from tracing.core.stores.store import TokenStore
 
 Rows = Sequence[dict[str, Any]]

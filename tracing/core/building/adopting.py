@@ -7,15 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracing.core.building.indexing import (
-    Description,
-    check_token_files,
-    checksum_shard,
-    complete_shard,
-    make_manifest,
-    shards_in,
-)
+from tracing.core.building.description import Description, make_manifest
 from tracing.core.building.partial import sync_directory
+from tracing.core.building.shard_files import check_token_files, checksum_shard, complete_shard, shards_in
 from tracing.core.errors import StoreDamaged, StoreError, StoreExists, StoreMismatch, StoreMissing
 from tracing.core.stores.layout import DATA_FILES, MANIFEST, TOKEN_TYPES, pointer_bytes, token_type
 from tracing.core.stores.manifest import FileEntry, write_manifest

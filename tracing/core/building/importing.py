@@ -1,98 +1,25 @@
 """A corpus in files becomes a token store: read, encoded by processes, written, indexed, published."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tracing.core.building.encoding import Encoded, Encoding
-from tracing.core.building.indexing import Description, index_directory, write_description
+from tracing.core.building.description import write_description
+from tracing.core.building.encoding import Encoded
+from tracing.core.building.import_job import Import, Imported, Progress, Report, token_type_for
+from tracing.core.building.indexing import index_directory
 from tracing.core.building.pool import EncodingPool
 from tracing.core.building.sources import Read, files_of, read_batches
 from tracing.core.building.token_files import TokenFiles
 from tracing.core.building.work_directory import Journal, WorkDirectory
-from tracing.core.building.writer import SHARD_BYTES_MAX
 from tracing.core.errors import InputError
 from tracing.core.stores.layout import MANIFEST, token_type
 from tracing.core.stores.manifest import Manifest, read_manifest
-from tracing.core.text.tokenizer import TextTokenizer
 
-TOKEN_TYPES: Final = ((0xFF, "u8"), (0xFFFF, "u16"), (0xFFFF_FFFF, "u32"))
 SAVE_EVERY_S: Final = 5.0
 WRONG_MAX: Final = 1000
-SORTING: Final = 6
-"""Bytes of memory that sorting takes for each byte of a shard's tokens."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far an import has come: the phase, the share of it that is done, and what was read so far."""
-
-    phase: str
-    share: float
-    documents: int = 0
-    tokens: int = 0
-
-
-Report = Callable[[Progress], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Import:
-    """What to import, and how.
-
-    Files or folders `paths`, in the ids of `tokenizer`, into a store at `output`. `processes` encode;
-    shards are as large as `memory_bytes` can sort. `skip_bad` leaves rows out that cannot be read, else
-    the first one stops the import. `restart` forgets what an earlier run has done. Without `index` the
-    directory holds the tokens alone, for `build_index`.
-    """
-
-    name: str
-    paths: Sequence[Path]
-    tokenizer: TextTokenizer
-    stage: str
-    licence: str
-    output: Path
-    text_field: str = "text"
-    processes: int = 1
-    memory_bytes: int = 4 << 30
-    skip_bad: bool = False
-    restart: bool = False
-    index: bool = True
-
-    @property
-    def shard_bytes(self) -> int:
-        return min(SHARD_BYTES_MAX, self.memory_bytes // SORTING)
-
-    @property
-    def description(self) -> Description:
-        return Description(
-            name=self.name,
-            dtype=token_type_for(self.tokenizer),
-            tokenizer=self.tokenizer.digest,
-            stage=self.stage,
-            source=", ".join(path.name for path in self.paths),
-            licence=self.licence,
-        )
-
-    def encoding(self) -> Encoding:
-        """What the processes need to know."""
-        described = {"corpus": self.name, "stage": self.stage, "licence": self.licence}
-        dtype = token_type_for(self.tokenizer)
-        return Encoding(self.tokenizer.content, dtype, self.text_field, described, self.shard_bytes)
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What an import did: the manifest (None without an index), and the rows that were left out."""
-
-    manifest: Manifest | None
-    documents: int
-    tokens: int
-    left_out: int
-    wrong: Sequence[str]
 
 
 def import_corpus(job: Import, report: Report = lambda progress: None) -> Imported:
@@ -110,11 +37,6 @@ def import_corpus(job: Import, report: Report = lambda progress: None) -> Import
         manifest = _index(job, work, journal, report)
         work.publish()
     return Imported(manifest, journal.documents, journal.tokens, journal.left_out, journal.wrong)
-
-
-def token_type_for(tokenizer: TextTokenizer) -> str:
-    """The narrowest type whose all-ones value, the separator, is no token of the vocabulary."""
-    return next(name for separator, name in TOKEN_TYPES if tokenizer.vocab_size <= separator)
 
 
 class _Reading:

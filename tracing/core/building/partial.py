@@ -4,7 +4,7 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -89,6 +89,15 @@ def _remove_abandoned(target: Path) -> None:
             descriptor = _lock(path)
             shutil.rmtree(path, ignore_errors=True)
             os.close(descriptor)
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Have `write` fill a temporary file, and give it its name when it is on the disk."""
+    partial = path.with_name(f".{path.name}.partial")
+    write(partial)
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    partial.rename(path)
 
 
 def sync_directory(path: Path) -> None:

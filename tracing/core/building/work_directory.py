@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from tracing.core.building.indexing import write_whole
-from tracing.core.building.partial import sync_directory
+from tracing.core.building.partial import sync_directory, write_whole
 from tracing.core.building.sources import Place
 from tracing.core.errors import InputError, StoreError, StoreExists
 

@@ -7,7 +7,8 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
-from tracing.core.building.indexing import Description, Progress, index_directory
+from tracing.core.building.description import Description
+from tracing.core.building.indexing import Progress, index_directory
 from tracing.core.building.partial import PartialDirectory
 from tracing.core.building.shard_writer import document_bytes, metadata_line
 from tracing.core.building.token_files import TokenFiles

@@ -7,7 +7,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from tracing.byte_indexes import build_byte_index
-from tracing.core.building.indexing import Description, build_index, read_description
+from tracing.core.building.description import Description, read_description
+from tracing.core.building.indexing import build_index
 from tracing.core.errors import TracingError
 from tracing.core.stores.manifest import Manifest
 from tracing.documents import keep_tokenizer

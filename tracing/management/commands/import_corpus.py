@@ -10,7 +10,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from tracing.core.building.importing import Import, Imported, Progress, import_corpus
+from tracing.core.building.import_job import Import, Imported, Progress
+from tracing.core.building.importing import import_corpus
 from tracing.core.errors import TracingError
 from tracing.documents import keep_tokenizer
 from tracing.management.progress import CommandProgress

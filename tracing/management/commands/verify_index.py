@@ -12,7 +12,7 @@ from tracing.core.building.adopting import (
     is_foreign_index,
     token_type_of,
 )
-from tracing.core.building.indexing import Description
+from tracing.core.building.description import Description
 from tracing.core.errors import TracingError
 from tracing.core.stores.layout import MANIFEST
 from tracing.core.stores.verify import Progress, Verification, verify_store
