@@ -32,6 +32,8 @@ def steps_of(reading: TrainedOn, document: int) -> list[int]:
     """The steps of the whole stage, counted from 1, that trained on some of the document."""
     checkpoint, store = reading.checkpoint, reading.store
     settings = _settings.get((checkpoint.digest, store.name), lambda: read_settings(checkpoint, store.name))
+    if settings.packing == "rollouts":
+        return [int(open_store(store).metadata(document)["step"])]
     order = _orders.get((store.digest, settings), lambda: make_order(open_store(store), settings))
     return [step + 1 for step in order.steps_of(document, settings.steps)]
 

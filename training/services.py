@@ -6,7 +6,7 @@ from django.db import transaction
 
 from training.core.errors import RecipeError
 from training.core.recipe import FlowRecipe
-from training.core.recipe_files import STARTS_FROM, check_name, flow_stages, load_flow, recipe_table
+from training.core.recipe_files import check_name, flow_stages, load_flow, recipe_table, start_of
 from training.jobs import enqueue, recover_jobs, retry_job
 from training.models import Flow, Job, JobState
 
@@ -57,7 +57,7 @@ def begin_flow(name: str, recipe: str, loaded: FlowRecipe) -> Flow:
             flow=flow,
             stage=stage,
             position=position,
-            after=jobs.get(STARTS_FROM.get(stage, "")),
+            after=jobs.get(start_of(stage, jobs) or ""),
             config=recipe_table(settings),
             planned_s=settings.planned_s,
         )

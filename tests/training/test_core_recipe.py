@@ -22,12 +22,12 @@ from training.core.recipe import (
 )
 from training.core.recipe_files import (
     RECIPES,
-    STARTS_FROM,
     check_flow,
     flow_stages,
     load_flow,
     read_job,
     recipe_table,
+    start_of,
 )
 
 SMALLEST: dict[str, Any] = {"name": "x", "pretrain": {}, "midtrain": {}, "think-sft": {}, "instruct-sft": {}}
@@ -131,5 +131,11 @@ def test_a_schedule_warms_up_to_the_peak_and_ends_at_the_final_rate(schedule: st
 def test_each_stage_starts_from_one_that_the_flow_runs_before_it() -> None:
     stages = [stage for stage, _ in flow_stages(load_flow("olmo3-7b"))]
     assert stages == ["pretrain", "midtrain", "think-sft", "think-dpo", "instruct-sft", "instruct-dpo"]
-    for place, stage in enumerate(stages):
-        assert STARTS_FROM[stage] in ["prepare", *stages[:place]]
+    starts = [start_of(stage, stages[:place]) for place, stage in enumerate(stages)]
+    assert starts == [None, "pretrain", "midtrain", "think-sft", "think-sft", "instruct-sft"]
+
+
+def test_rlvr_starts_from_dpo_or_where_there_is_none_from_sft() -> None:
+    assert start_of("think-rlvr", ["midtrain", "think-sft", "think-dpo"]) == "think-dpo"
+    assert start_of("think-rlvr", ["midtrain", "think-sft"]) == "think-sft"
+    assert start_of("rl-zero", ["midtrain", "think-sft"]) == "midtrain"

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from training.core.errors import TrainingError
-from training.core.recipe_files import STARTS_FROM, StageRecipe, flow_stages, load_flow, recipe_table
+from training.core.recipe_files import StageRecipe, flow_stages, load_flow, recipe_table, start_of
 
 POLL_S = 0.2
 ROOT = Path(__file__).parents[2]
@@ -40,7 +40,7 @@ def run_flow(
     )
     with Progress(*columns, TimeElapsedColumn(), console=console or Console()) as progress:
         for stage, settings in flow_stages(flow):
-            parent = finals.get(STARTS_FROM.get(stage, ""))
+            parent = finals.get(start_of(stage, finals) or "")
             config = job_config(stage, flow.name, home, parent, settings, threads or os.cpu_count() or 1)
             finals[stage] = run_stage(config, home / "jobs" / f"{flow.name}-{stage}", progress)
     return Path(next((path for path in reversed(finals.values()) if path), home))

@@ -94,6 +94,8 @@ class Loop:
             if time.monotonic() - self._saved_at >= self._recipe.save_s and done < self.steps:
                 self._save(done)
         if done in self._publisher.milestones and not self._publisher.is_published(done):
+            if not self._objective.is_repeatable:
+                self._save(done)
             self._publish(done)
 
     def _save(self, done: int) -> None:

@@ -1,7 +1,7 @@
 """What a step of a stage minimises: predicting the next token, or whatever a stage brings."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 
@@ -12,7 +12,13 @@ from training.core.store_order import count_steps, store_order
 
 
 class Objective(Protocol):
-    """A stage of `steps` steps, each over `step_tokens` tokens (padding too, where there is any)."""
+    """A stage of `steps` steps, each over `step_tokens` tokens (padding too, where there is any).
+
+    Steps that read what was there before are repeatable. Where a step makes its own data, one that a
+    published checkpoint rests on must not be done again: the state is saved as it is published.
+    """
+
+    is_repeatable: ClassVar[bool]
 
     @property
     def steps(self) -> int: ...
@@ -26,6 +32,8 @@ class Objective(Protocol):
 
 class NextToken:
     """Pretraining, midtraining and SFT: every labelled token of the store's documents from those before."""
+
+    is_repeatable: ClassVar[bool] = True
 
     def __init__(self, stage: Stage) -> None:
         self._stage, recipe = stage, stage.recipe

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from training.core.errors import OrderError
 
-Packing = Literal["split", "whole", "pairs"]
+Packing = Literal["split", "whole", "pairs", "rollouts"]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@
 
 import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,8 @@ class Preference:
     `-log sigmoid(beta (log-ratio(chosen) / |chosen| - log-ratio(rejected) / |rejected|))`, where a log-ratio
     is the answer's log-probability minus that of the model as the stage began, which is kept and frozen.
     """
+
+    is_repeatable: ClassVar[bool] = True
 
     def __init__(self, stage: Stage, recipe: ThinkDpoRecipe) -> None:
         self._stage, self._recipe = stage, recipe

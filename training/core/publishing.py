@@ -16,6 +16,13 @@ ANNOUNCED = ("name", "stage", "step", "steps", "scores")
 DECISIVE = ("stage", "step", "steps", "parents", "stores", "tokenizer", "config")
 
 
+def milestones(steps: int, checkpoints: int) -> frozenset[int]:
+    """The steps after which `checkpoints` intermediate checkpoints are published: evenly spaced, without the
+    last."""
+    parts = checkpoints + 1
+    return frozenset({steps * part // parts for part in range(1, parts)} - {0, steps})
+
+
 class Publisher:
     """The checkpoints of a stage of `steps` steps."""
 
@@ -24,10 +31,8 @@ class Publisher:
 
     @cached_property
     def milestones(self) -> frozenset[int]:
-        """The steps after which an intermediate checkpoint is published: evenly spaced, without the last."""
-        parts = self._stage.recipe.checkpoints + 1
-        steps = {self._steps * part // parts for part in range(1, parts)}
-        return frozenset(steps - {0, self._steps})
+        """The steps after which an intermediate checkpoint is published."""
+        return milestones(self._steps, self._stage.recipe.checkpoints)
 
     def is_published(self, done: int) -> bool:
         return self._folder(done).exists()
@@ -65,6 +70,7 @@ class Publisher:
         self, name: str, done: int, metrics: Mapping[str, float], scores: Scores
     ) -> CheckpointManifest:
         stage, store = self._stage, self._stage.store.manifest
+        own = StoreRead(store.name, store.digest, stage.recipe.seed)
         return CheckpointManifest(
             name=name,
             digest="",
@@ -74,7 +80,7 @@ class Publisher:
             steps=self._steps,
             job=stage.job.folder.name,
             config=json.loads(json.dumps(recipe_table(stage.recipe))),
-            stores=(StoreRead(store.name, store.digest, stage.recipe.seed),),
+            stores=stage.reads(done) if stage.reads else (own,),
             tokenizer=store.tokenizer,
             chat=stage.chat,
             thinking=stage.thinking,

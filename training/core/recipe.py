@@ -99,9 +99,9 @@ class TrainRecipe:
     """Tokens in a sequence."""
     batch_size: Positive = 512
     """Sequences in a step."""
-    packing: Literal["split", "whole", "pairs"] = "split"
-    """Whether documents are cut at the end of a sequence, kept whole, or read two by two (DPO, where
-    `batch_size` counts pairs)."""
+    packing: Literal["split", "whole", "pairs", "rollouts"] = "split"
+    """Whether documents are cut at the end of a sequence, kept whole, read two by two (DPO, where
+    `batch_size` counts pairs), or made as they are read (RL, where it counts prompts)."""
     learning_rate: Rate = 3e-4
     """Peak learning rate of AdamW."""
     final_learning_rate: Rate = 3e-5
@@ -163,7 +163,7 @@ class ThinkSftRecipe(TrainRecipe):
     epochs: Annotated[float, Between(0, 1000)] = 2.0
     sequence_length: Annotated[int, Between(8, 2**20)] = 32_768
     batch_size: Positive = 32
-    packing: Literal["split", "whole", "pairs"] = "whole"
+    packing: Literal["split", "whole", "pairs", "rollouts"] = "whole"
     learning_rate: Rate = 5e-5
     final_learning_rate: Rate = 0.0
     schedule: Literal["cosine", "linear", "hold"] = "linear"
@@ -207,7 +207,7 @@ class ThinkDpoRecipe(TrainRecipe):
     sequence_length: Annotated[int, Between(8, 2**20)] = 16_384
     """Tokens of the longest answer with its prompt; what is longer is cut."""
     batch_size: Positive = 128
-    packing: Literal["split", "whole", "pairs"] = "pairs"
+    packing: Literal["split", "whole", "pairs", "rollouts"] = "pairs"
     learning_rate: Rate = 8e-8
     final_learning_rate: Rate = 0.0
     schedule: Literal["cosine", "linear", "hold"] = "linear"
@@ -224,6 +224,44 @@ class InstructDpoRecipe(ThinkDpoRecipe):
 
 
 @dataclass(frozen=True)
+class RlvrRecipe(TrainRecipe):
+    """OlmoRL: 64 prompts a step, 8 answers each, temperature 1, constant 1e-6, no KL term."""
+
+    steps: Positive = 1400
+    """Updates; each is of one batch of fresh answers."""
+    answers: Annotated[int, Between(2, 1024)] = 8
+    """Answers to each prompt, which are compared with each other."""
+    longest_answer: Positive = 32_768
+    """Tokens after which an answer is cut."""
+    active: bool = True
+    """Ask on until all prompts of the batch carry a signal (active sampling); false: plain GRPO."""
+    rounds: Positive = 8
+    """Times that a batch asks on, at most."""
+    solved: Share = 0.875
+    """A prompt solved in this share of its answers is not drawn again."""
+    clip_low: Share = 0.2
+    """How far a token's probability may fall in a step for it to count, as a share."""
+    clip_high: Share = 0.272
+    """How far it may rise: more than it may fall, so that rare tokens can come up."""
+    trust: Annotated[float, Between(1, 100)] = 2.0
+    """Cap of the ratio of the learner's probabilities to the engine's (truncated importance sampling)."""
+    batch_size: Positive = 64
+    learning_rate: Rate = 1e-6
+    final_learning_rate: Rate = 1e-6
+    schedule: Literal["cosine", "linear", "hold"] = "linear"
+    packing: Literal["split", "whole", "pairs", "rollouts"] = "rollouts"
+    warmup_steps: Count = 0
+    weight_decay: Share = 0.0
+
+
+@dataclass(frozen=True)
+class RlZeroRecipe(RlvrRecipe):
+    """RL-Zero: RLVR of a base model, asked in its own plain form, answers of up to 16K tokens."""
+
+    longest_answer: Positive = 16_384
+
+
+@dataclass(frozen=True)
 class FlowRecipe:
     """A whole flow. A part that a recipe file leaves out is not run, except that a flow has to begin
     somewhere."""
@@ -236,5 +274,9 @@ class FlowRecipe:
     instruct_sft: InstructSftRecipe
     think_dpo: ThinkDpoRecipe | None = None
     instruct_dpo: InstructDpoRecipe | None = None
+    think_rlvr: RlvrRecipe | None = None
+    instruct_rlvr: RlvrRecipe | None = None
+    rl_zero: RlZeroRecipe | None = None
+    rl_zero_spurious: RlZeroRecipe | None = None
     prepare: PrepareRecipe | None = None
     """None: the stores are there already (imported corpora)."""

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +18,8 @@ from training.core.recipe import (
     MidtrainRecipe,
     PrepareRecipe,
     PretrainRecipe,
+    RlvrRecipe,
+    RlZeroRecipe,
     ThinkDpoRecipe,
     ThinkSftRecipe,
     TrainRecipe,
@@ -32,17 +34,26 @@ STAGES: dict[str, type[StageRecipe]] = {
     "midtrain": MidtrainRecipe,
     "think-sft": ThinkSftRecipe,
     "think-dpo": ThinkDpoRecipe,
+    "think-rlvr": RlvrRecipe,
     "instruct-sft": InstructSftRecipe,
     "instruct-dpo": InstructDpoRecipe,
+    "instruct-rlvr": RlvrRecipe,
+    "rl-zero": RlZeroRecipe,
+    "rl-zero-spurious": RlZeroRecipe,
 }
-# Stage -> the stage whose final checkpoint (or, of prepare, whose stores) it starts from.
+# Stage -> the stage whose final checkpoint (or, of prepare, whose stores) it starts from: of these the first
+# that the flow runs.
 STARTS_FROM = {
-    "pretrain": "prepare",
-    "midtrain": "pretrain",
-    "think-sft": "midtrain",
-    "think-dpo": "think-sft",
-    "instruct-sft": "think-sft",
-    "instruct-dpo": "instruct-sft",
+    "pretrain": ("prepare",),
+    "midtrain": ("pretrain",),
+    "think-sft": ("midtrain",),
+    "think-dpo": ("think-sft",),
+    "think-rlvr": ("think-dpo", "think-sft"),
+    "instruct-sft": ("think-sft",),
+    "instruct-dpo": ("instruct-sft",),
+    "instruct-rlvr": ("instruct-dpo", "instruct-sft"),
+    "rl-zero": ("midtrain",),
+    "rl-zero-spurious": ("midtrain",),
 }
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
@@ -95,6 +106,11 @@ def flow_stages(flow: FlowRecipe) -> list[tuple[str, StageRecipe]]:
     """The stages that the flow runs, in order, with their recipes."""
     parts = ((stage, getattr(flow, stage.replace("-", "_"))) for stage in STAGES)
     return [(stage, part) for stage, part in parts if part is not None]
+
+
+def start_of(stage: str, run: Container[str]) -> str | None:
+    """The stage that `stage` starts from, among those that a flow runs before it."""
+    return next((start for start in STARTS_FROM.get(stage, ()) if start in run), None)
 
 
 def recipe_table(recipe: StageRecipe) -> dict[str, Any]:

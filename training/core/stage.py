@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tracing.core.stores.store import TokenStore
+from training.core.checkpoints import StoreRead
 from training.core.evaluation.exam import Scores
 from training.core.job import Job
 from training.core.recipe import TrainRecipe
@@ -27,6 +28,8 @@ class Stage:
     """How its checkpoints are to be spoken to: plain or chatml."""
     evaluate: Callable[[bool], Scores]
     """Scores of the model as it is; True for the final checkpoint's full evaluation."""
+    reads: Callable[[int], tuple[StoreRead, ...]] | None = None
+    """The stores that were trained on after so many steps, where that is not `store` alone."""
     before: Scores = field(default_factory=dict)
     """Scores of the model before the first step, of kinds that its parent was not measured by."""
     parents: tuple[str, ...] = ()

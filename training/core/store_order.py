@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from tracing.core.stores.shard import Shard
 from tracing.core.stores.store import TokenStore
+from training.core.errors import OrderError
 from training.core.order import DataOrder, Packing, PairOrder
 from training.core.recipe import TrainRecipe
 
@@ -27,6 +28,8 @@ def new_order(
 ) -> AnyOrder:
     """The order of documents with these lengths. Raises OrderError."""
     settings = {"seed": seed, "sequence_length": sequence_length, "batch_size": batch_size}
+    if packing == "rollouts":
+        raise OrderError("rollouts are made while they are trained on: each says its step in its metadata")
     if packing == "pairs":
         return PairOrder(lengths, **settings)
     return DataOrder(lengths, **settings, packing=packing)

@@ -9,17 +9,16 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from tracing.core.building.writer import StoreWriter
-from tracing.core.stores.store import TokenStore
 from tracing.core.text.tokenizer import TextTokenizer
 from training.core import arithmetic
 from training.core.arithmetic import Range
-from training.core.checkpoints import CheckpointManifest, read_checkpoint
+from training.core.checkpoints import read_checkpoint
 from training.core.errors import CheckpointError, TrainingError
 from training.core.job import Job
 from training.core.model import load_model
 from training.core.pairs import Asked, Pair, draw_questions, make_pairs, pair_documents, sampled_answers
 from training.core.recipe import PairsRecipe, ThinkDpoRecipe
-from training.core.stages.setup import numbers_of
+from training.core.stages.setup import numbers_of, store_of_sums
 from training.core.writing import write_documents
 
 HELD_OUT = "held-out-pairs.json"
@@ -88,7 +87,7 @@ class _Maker:
         self._job, self._recipe, self._settings, self._tokenizer = job, recipe, settings, tokenizer
         self._folders = (strong, weak)
         self._models = (load_model(strong), load_model(weak))
-        self._numbers = range_of(job, read_checkpoint(parent_folder(job)))
+        self._numbers = range_of(job)
 
     def write_held_out(self, path: Path) -> None:
         pairs = self._pairs(4 * self._settings.held_out, held_out=True)[: self._settings.held_out]
@@ -136,12 +135,9 @@ class _Maker:
         return {**asked, "arithmetic": numbers, "answers_of": digests}
 
 
-def range_of(job: Job, start: CheckpointManifest) -> Range:
-    """The range of sums that the checkpoint's own stage taught. Raises TrainingError where it taught none."""
-    for read in start.stores:
-        with TokenStore.open(job.store_folder(read.name)) as store:
-            if numbers := numbers_of(store):
-                return numbers
-    raise TrainingError(
-        f"{start.name} was taught no sums, so no pairs of sums can be made: name a store of pairs as `store`"
-    )
+def range_of(job: Job) -> Range:
+    """The range of the sums that the checkpoint to start from was taught. Raises TrainingError."""
+    with store_of_sums(job) as store:
+        numbers = numbers_of(store)
+        assert numbers is not None  # else it would not have been found
+        return numbers

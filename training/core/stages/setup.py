@@ -9,7 +9,7 @@ from tracing.core.stores.store import TokenStore
 from tracing.core.text.tokenizer import TextTokenizer
 from training.core.arithmetic import Range
 from training.core.checkpoints import CheckpointManifest, read_checkpoint
-from training.core.errors import CheckpointError, RecipeError
+from training.core.errors import CheckpointError, RecipeError, TrainingError
 from training.core.evaluation.exam import Exam, Form, Scores, library_answers, recital
 from training.core.job import Job
 from training.core.recipe import TrainRecipe
@@ -50,6 +50,28 @@ def open_parent(job: Job, store: TokenStore) -> tuple[Path, CheckpointManifest]:
             f"{folder} speaks tokenizer {manifest.tokenizer}, the store {store.manifest.tokenizer}"
         )
     return folder, manifest
+
+
+def store_of_sums(job: Job) -> TokenStore:
+    """The first store with sums that the checkpoint to start from, or else its ancestors, was trained on.
+
+    Raises CheckpointError where there is no such checkpoint, TrainingError where it was taught no sums.
+    """
+    if job.config.parent is None:
+        raise CheckpointError(f"{job.config.stage} starts from a checkpoint: name one as `parent`")
+    waiting = [Path(job.config.parent)]
+    while waiting:
+        manifest = read_checkpoint(waiting.pop(0))
+        for read in manifest.stores:
+            store = TokenStore.open(job.store_folder(read.name))
+            if numbers_of(store):
+                return store
+            store.close()
+        waiting += [job.home / "checkpoints" / name for name in manifest.parents]
+    raise TrainingError(
+        f"{Path(job.config.parent).name} was taught no sums, so it cannot be asked any: start from a "
+        "checkpoint that was"
+    )
 
 
 def numbers_of(store: TokenStore) -> Range | None:

@@ -1,0 +1,95 @@
+"""Reinforcement learning with verifiable rewards as an objective of the training loop."""
+
+# ruff: noqa: N806  (capitals at the end of a name are the array's shape)
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+
+from training.core.batches import IGNORED, Batch
+from training.core.recipe import RlvrRecipe
+from training.core.rl.groups import Collected, Group, Sampling, Task, collect_groups
+from training.core.rl.objective import Clipping, olmo_rl_loss
+from training.core.rl.record import Record
+from training.core.rl.rollouts import Actor, Rollout
+from training.core.stage import Stage
+
+
+class Policy:
+    """Each step asks for answers, rewards them, and moves the policy once.
+
+    The weights that sampled a batch are those that it moves (staleness 0): the ratio to them is 1, and what
+    is corrected is only how the engine rounds."""
+
+    is_repeatable: ClassVar[bool] = False
+
+    def __init__(self, stage: Stage, recipe: RlvrRecipe, task: Task, actor: Actor, record: Record) -> None:
+        self._stage, self._recipe, self._task, self._actor, self._record = stage, recipe, task, actor, record
+        self._sampling = Sampling(
+            recipe.batch_size, recipe.answers, recipe.rounds if recipe.active else 1, recipe.solved
+        )
+        self._clipping = Clipping(recipe.clip_low, recipe.clip_high, recipe.trust)
+        self._solved: set[str] | None = None
+        self.steps = recipe.steps
+        self.step_tokens = recipe.batch_size * recipe.answers * recipe.sequence_length
+
+    def loss(self, step: int) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
+        collected = self._collect(step)
+        told = {"reward": collected.reward, "asked": float(collected.asked)}
+        told["kept"] = len(collected.groups) / collected.asked
+        if not collected.groups:  # nothing to learn from: a step that moves nothing
+            nothing = 0.0 * next(self._stage.model.parameters()).sum()
+            return nothing, {"loss": nothing.detach(), **_tensors(told), "answer_tokens": torch.tensor(0.0)}
+        rollouts = [rollout for group in collected.groups for rollout in group.rollouts]
+        batch = answer_batch(rollouts, self._stage.padding).to(self._stage.model.device)
+        now_N = token_logprobs(self._stage.model, batch)
+        engine_N, advantages_N = self._per_token(collected.groups, now_N.device)
+        loss = olmo_rl_loss(now_N, now_N.detach(), engine_N, advantages_N, self._clipping)
+        told["answer_tokens"] = len(now_N) / len(rollouts)
+        told["engine_gap"] = float((now_N.detach() - engine_N).abs().mean())
+        return loss, {"loss": loss.detach(), **_tensors(told)}
+
+    def _collect(self, step: int) -> Collected:
+        if self._solved is None:
+            self._solved = self._record.solved_before(step + 1)
+        seed = self._recipe.seed * 1_000_003 + step * 1009
+        collected = collect_groups(self._task, self._actor, self._sampling, self._solved, seed)
+        self._record.write(step + 1, collected)
+        self._solved |= set(collected.solved)
+        return collected
+
+    def _per_token(self, groups: Sequence[Group], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """The engine's log-probability and the advantage of each answer token, shape [tokens]."""
+        engine, advantages = list[float](), list[float]()
+        for group in groups:
+            for rollout, advantage in zip(group.rollouts, group.advantages, strict=True):
+                engine += rollout.logprobs
+                advantages += [advantage] * len(rollout.answer_ids)
+        return torch.tensor(engine, device=device), torch.tensor(advantages, device=device)
+
+
+def answer_batch(rollouts: Sequence[Rollout], padding: int) -> Batch:
+    """A row for each rollout, its answer's tokens labelled."""
+    width = max(len(r.prompt_ids) + len(r.answer_ids) for r in rollouts)
+    ids_BT = torch.full((len(rollouts), width), padding)
+    labels_BT = torch.full((len(rollouts), width), IGNORED)
+    positions_BT = torch.zeros_like(ids_BT)
+    for row, rollout in enumerate(rollouts):
+        both, first = torch.tensor([*rollout.prompt_ids, *rollout.answer_ids]), len(rollout.prompt_ids) - 1
+        ids_BT[row, : len(both)], positions_BT[row, : len(both)] = both, torch.arange(len(both))
+        labels_BT[row, first : len(both) - 1] = both[first + 1 :]
+    return Batch(ids_BT, labels_BT, positions_BT)
+
+
+def token_logprobs(model: Any, batch: Batch) -> torch.Tensor:
+    """Log-probability of each labelled token, row after row, shape [tokens], in fp32."""
+    hidden_BTD = model.model(input_ids=batch.ids_BT, position_ids=batch.positions_BT, use_cache=False)[0]
+    kept_BT = batch.labels_BT != IGNORED
+    logits_NV = model.lm_head(hidden_BTD[kept_BT]).float()
+    logprobs_N: torch.Tensor = logits_NV.log_softmax(-1).gather(1, batch.labels_BT[kept_BT][:, None])[:, 0]
+    return logprobs_N
+
+
+def _tensors(values: Mapping[str, float]) -> dict[str, torch.Tensor]:
+    return {name: torch.tensor(value) for name, value in values.items()}

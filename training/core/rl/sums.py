@@ -1,0 +1,35 @@
+"""The demo's task: sums, rewarded by their result, or, as a control, at random."""
+
+import random
+from dataclasses import dataclass
+
+from training.core.arithmetic import Problem, Range, draw
+from training.core.evaluation.exam import Form
+from training.core.rl.groups import Asked
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums that are not held out, asked in a form that the model knows, rewarded if right."""
+
+    numbers: Range
+    form: Form
+
+    def draw(self, rng: random.Random) -> Asked:
+        problem = draw(rng, self.numbers)
+        return Asked(
+            problem.expression, self.form.prompt(rng, problem), lambda text: self.reward(problem, text)
+        )
+
+    def reward(self, problem: Problem, text: str) -> float:
+        return float(self.form.result(text) == problem.result)
+
+
+@dataclass(frozen=True)
+class SpuriousSums(Sums):
+    """The control: the same questions, each answer rewarded by the toss of a coin. What improves under it did
+    not learn from its rewards."""
+
+    def draw(self, rng: random.Random) -> Asked:
+        asked, coin = super().draw(rng), random.Random(rng.random())
+        return Asked(asked.key, asked.prompt, lambda text: float(coin.random() < 0.5))
