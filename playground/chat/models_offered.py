@@ -9,8 +9,12 @@ STAGE_WORDS = {
     "midtrain": "midtraining",
     "think-sft": "think SFT",
     "think-dpo": "think DPO",
+    "think-rlvr": "think RLVR",
     "instruct-sft": "instruct SFT",
     "instruct-dpo": "instruct DPO",
+    "instruct-rlvr": "instruct RLVR",
+    "rl-zero": "RL-Zero",
+    "rl-zero-spurious": "RL-Zero, random rewards",
 }
 
 
