@@ -12,8 +12,9 @@ from django.views.decorators.http import require_GET
 
 from playground.chat.page_stream import traced_so_far
 from playground.database import while_wanted
+from playground.traces.filtering import with_more_documents
 from playground.traces.lighting import Lighting, LightingForm
-from playground.traces.panel import chosen_filters, panel_of
+from playground.traces.panel import chosen_filters, panel_of, spans_at
 from playground.traces.requests import linked, own_answer, own_trace, relit
 from playground.traces.subjects import Subject, answered, kept_subject
 from tracing.models import Share
@@ -101,6 +102,8 @@ def write_panel(request: HttpRequest, load: Callable[[], Subject], start: int, e
     filters = chosen_filters(request.GET)
     base = {name: request.GET[name] for name in LightingForm.base_fields if name in request.GET}
     shown = hide_withheld(subject.trace)
+    if subject.spans:
+        shown = with_more_documents(subject, shown, spans_at(shown, start, end), filters)
     panel = panel_of(shown, start, end, filters, base) if subject.spans else None
     if panel is None:
         raise Http404(problem or f"Nothing between characters {start} and {end} of this text is lit.")

@@ -94,6 +94,7 @@ def panel_of(
         return None
     documents = {number: trace["documents"][number] for span in spans for number in span["documents"]}
     kept = {number for number, document in documents.items() if passes(document, filters)}
+    stages = list(dict.fromkeys(stage for span in spans for stage in span["stages"]))
     listed: set[int] = set()
     found = []
     for span in spans:
@@ -101,7 +102,7 @@ def panel_of(
         listed.update(span["documents"])
     return Panel(
         spans=found,
-        filters=choices_of(list(documents.values()), filters, base),
+        filters=choices_of(list(documents.values()), stages, filters, base),
         hidden=len(documents) - len(kept),
         withheld=withheld_words(trace.get("withheld", [])),
         unanswered=unanswered_words(trace.get("indexes", [])),
@@ -124,6 +125,7 @@ def passes(document: Json, filters: Mapping[str, str]) -> bool:
 def found_span(trace: Json, span: Json, numbers: list[int]) -> FoundSpan:
     query = marking_query(trace, span)
     documents = [shown_document(trace["documents"][number], query) for number in numbers]
+    documents.sort(key=lambda document: TIERS.index(document["relevance"]))
     return FoundSpan(
         text=span["text"],
         count=span["count"],
@@ -161,12 +163,15 @@ def grouped(documents: list[Json]) -> list[DocumentGroup]:
 
 
 def choices_of(
-    documents: list[Json], filters: Mapping[str, str], base: Mapping[str, str]
+    documents: list[Json], stages: list[str], filters: Mapping[str, str], base: Mapping[str, str]
 ) -> list[tuple[str, list[Choice]]]:
-    """For each filter that would change anything, its values with the documents that have them."""
+    """For each filter that would change anything, its values with the documents that have them.
+
+    `stages` hold the runs, though none of these documents may be theirs.
+    """
     found = []
     for name in FILTERS:
-        counts: dict[str, int] = {}
+        counts = dict.fromkeys(stages, 0) if name == "stage" else {}
         for document in documents:
             if value := str(document.get(name) or ""):
                 counts[value] = counts.get(value, 0) + 1

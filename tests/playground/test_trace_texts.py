@@ -146,3 +146,25 @@ def test_htmx_is_led_to_the_kept_trace(browser: Client, instruct: Checkpoint, te
     response = browser.post("/trace/", {"text": text, "model": instruct.name}, headers=HTMX)
     assert response["HX-Redirect"] == f"/trace/{KeptTrace.objects.get().pk}/"
     assert json.dumps(KeptTrace.objects.get().content)
+
+
+def test_a_filter_finds_documents_that_the_trace_had_not_looked_at(
+    browser: Client, instruct: Checkpoint
+) -> None:
+    words, _ = document_text(instruct, "instruct-sft")
+    kept = paste(browser, words, instruct.name)
+    spans = [span for span in kept.content["spans"] if len(span["stages"]) > 1]
+    span = max(spans, key=lambda span: span["count"])
+    addresses = [
+        (stage, f"/trace/{kept.pk}/spans/{span['start']}-{span['end']}/") for stage in span["stages"]
+    ]
+    KeptTrace.objects.update(content=kept.content | {"documents": [], "spans": without_documents(kept)})
+    for stage, address in addresses:
+        assert "Read the whole document" not in browser.get(address).content.decode()
+        content = browser.get(f"{address}?stage={stage}").content.decode()
+        assert "Read the whole document" in content
+        assert {other for other, _ in addresses if f'<span class="chip">{other}</span>' in content} == {stage}
+
+
+def without_documents(kept: KeptTrace) -> list[dict[str, object]]:
+    return [span | {"documents": []} for span in kept.content["spans"]]
