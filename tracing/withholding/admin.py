@@ -108,8 +108,9 @@ class WithholdingAdmin(History, admin.ModelAdmin):
             note=cleaned["note"],
             by=Actor.of_request(request),
         )
-        shown = made or Withholding.objects.filter(document=cleaned["numbers"][0])[:1]
-        obj.__dict__.update(shown[0].__dict__)
+        store, first = cleaned["store"], cleaned["numbers"][0]
+        there = Withholding.objects.in_force().filter(store_name=store.name, digest=store.digest)
+        obj.__dict__.update((made or there.filter(document=first))[0].__dict__)
         messages.info(
             request, f"{len(made)} of {len(cleaned['numbers'])} documents were not withheld before."
         )

@@ -44,7 +44,7 @@ def test_documents_that_say_nothing_of_themselves_are_apart() -> None:
 
 def test_only_the_numbers_asked_for_are_grouped() -> None:
     rows = [document("a", "x"), document("b", "x"), document("c", "x")]
-    assert group_repeats(rows, [2, 1]) == [Group(2, (1,))]
+    assert group_repeats(rows, [2, 1, 2]) == [Group(2, (1,))]
     assert [row["repeats"] for row in with_repeats(rows)] == [[1, 2], [], []]
 
 

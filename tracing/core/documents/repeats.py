@@ -27,18 +27,28 @@ def group_repeats(documents: Sequence[Document], numbers: Iterable[int] | None =
     Two are of one source where they have the same URL or, without one, the same source in the same corpus;
     their text is the same where their snippets are, white space aside. A group is named for its first.
     """
-    group_of: dict[tuple[Any, ...], int] = {}
+    parents: dict[int, int] = {}  # of each document one before it in its group, of the first itself
+    first_with: dict[tuple[Any, ...], int] = {}
+    asked = list(dict.fromkeys(range(len(documents)) if numbers is None else numbers))
+    places = {number: place for place, number in enumerate(asked)}
+    for number in asked:
+        parents[number] = number
+        for key in _keys(documents[number]):
+            one, other = _first(parents, number), _first(parents, first_with.setdefault(key, number))
+            earlier, later = sorted((one, other), key=places.__getitem__)
+            parents[later] = earlier
     members: dict[int, list[int]] = {}
-    for number in range(len(documents)) if numbers is None else numbers:
-        keys = _keys(documents[number])
-        known = sorted({group_of[key] for key in keys if key in group_of})
-        first = known[0] if known else number
-        members.setdefault(first, []).append(number)
-        for other in known[1:]:  # the document belongs to several: they are one group after all
-            members[first] += members.pop(other)
-            group_of = {key: first if group == other else group for key, group in group_of.items()}
-        group_of |= dict.fromkeys(keys, first)
-    return [Group(first, tuple(sorted(set(found) - {first}))) for first, found in members.items()]
+    for number in asked:
+        members.setdefault(_first(parents, number), []).append(number)
+    return [Group(first, tuple(found[1:])) for first, found in members.items()]
+
+
+def _first(parents: dict[int, int], number: int) -> int:
+    """The first document of a group, the way to it made shorter for the next time."""
+    while parents[number] != number:
+        parents[number] = parents[parents[number]]
+        number = parents[number]
+    return number
 
 
 def with_repeats(documents: Sequence[Document]) -> list[dict[str, Any]]:
