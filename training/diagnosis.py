@@ -14,6 +14,8 @@ from django.db.migrations.executor import MigrationExecutor
 
 from config import environment
 from tracing.core.errors import SearchUnavailable
+from tracing.models import Store
+from tracing.nodes.announcing import HOSTNAME, announced
 from tracing.search.backend import search_index
 from training.core.verifiers.confinement.sandbox import run_code
 
@@ -41,6 +43,7 @@ def diagnose() -> Iterator[Finding]:
         database,
         broker,
         workers,
+        index_nodes,
         engine,
         search,
     ]
@@ -132,7 +135,7 @@ def workers() -> Finding:
         answers = app.control.ping(timeout=WORKER_WAIT_S)
     except Exception:
         answers = []
-    names = [name for answer in answers for name in answer]
+    names = [name for answer in answers for name in answer if not name.startswith(HOSTNAME)]
     advice = (
         ""
         if names
@@ -142,6 +145,21 @@ def workers() -> Finding:
         )
     )
     return Finding("Workers", ", ".join(names) or "none", advice, required=False)
+
+
+def index_nodes() -> Finding:
+    """The machines that hold stores of this site, and the stores that are nowhere."""
+    try:
+        held = announced()
+        missing = [row.name for row in Store.objects.all() if not row.is_here and row.name not in held]
+    except (redis.RedisError, OSError, DatabaseError) as error:
+        return Finding("Index nodes", f"not known ({type(error).__name__})", required=False)
+    names = sorted({entry.node for entries in held.values() for entry in entries})
+    advice = (
+        f"Neither here nor on a node: {', '.join(missing)}. Traces leave them out and say so: start "
+        "`manage.py index_node` where they lie, or put them back."
+    )
+    return Finding("Index nodes", ", ".join(names) or "none", advice if missing else "", required=False)
 
 
 def engine() -> Finding:

@@ -17,6 +17,8 @@ from tracing.core.stores.manifest import Manifest, manifest_text, parse_manifest
 EVERY_S: Final = 5.0
 ALIVE_S: Final = 15
 """A node that has not been heard for so long is away."""
+HOSTNAME: Final = "index-"
+"""What the names of their Celery workers begin with: they take no other tasks."""
 NODES: Final = "headwater:index-nodes"
 
 

@@ -11,7 +11,7 @@ from celery.signals import worker_ready, worker_shutting_down
 
 import tracing.nodes.tasks  # noqa: F401  (the one task of a node)
 from tracing.core.matching.warm_up import warm_up
-from tracing.nodes.announcing import EVERY_S, announce, stores_here, withdraw
+from tracing.nodes.announcing import EVERY_S, HOSTNAME, announce, stores_here, withdraw
 from tracing.nodes.asking import queue_of
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ def run_node(node: str, *, concurrency: int) -> None:
     """
     app = Celery("headwater-index-node", fixups=[])
     app.config_from_object("django.conf:settings", namespace="CELERY")
-    hostname = f"index-{uuid.uuid4().hex[:8]}@{node}"
+    hostname = f"{HOSTNAME}{uuid.uuid4().hex[:8]}@{node}"
     heartbeat = Heartbeat(app, node, hostname)
     worker_ready.connect(heartbeat.start)
     worker_shutting_down.connect(heartbeat.stop)

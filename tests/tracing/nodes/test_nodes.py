@@ -29,6 +29,7 @@ from tracing.nodes.elsewhere import open_indexes, open_reader
 from tracing.services import register_store
 from tracing.withholding.acts import take_down
 from tracing.withholding.lookup import WithheldNow
+from training.diagnosis import index_nodes, workers
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_stores")]
 TOKENIZER = text_tokenizer()
@@ -224,6 +225,14 @@ def test_registering_says_what_cannot_be_served(spread: list[Store], nodes: list
 def test_a_node_cannot_be_started_with_unusable_options(options: dict) -> None:
     with pytest.raises(CommandError, match=r"is no name|--concurrency is"):
         call_command("index_node", **options)
+
+
+def test_doctor_names_the_nodes_and_the_stores_that_are_nowhere(spread: list[Store]) -> None:
+    assert index_nodes().found == "north, south"
+    assert not index_nodes().advice
+    Store.objects.create(name="far-lost", stage="pretrain", digest="x", tokens=1, documents=1)
+    assert index_nodes().advice.startswith("Neither here nor on a node: far-lost.")
+    assert workers().found == "none"  # nodes take no jobs
 
 
 def test_a_node_makes_no_database(spread: list[Store], nodes: list[Node]) -> None:
