@@ -7,19 +7,28 @@ what it downloads and compiles in `pyserini` and `out` below the directory.
 import fcntl
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from tests.sites import free_port
 
 WHEN_ABSENT = "HEADWATER_TEST_ELASTICSEARCH names no start script, so Elasticsearch is not tested"
 KEPT = ("pyserini", "out")
-WATCHER = "import os, sys\nsys.stdin.read()\nos.kill(int(sys.argv[1]), 9)"
-"""Ends the server when the pipe closes: however the test run ends, nothing is left behind."""
+WATCHER = """
+import os, subprocess, sys
+started = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
+if started.returncode:
+    sys.exit(started.returncode)
+try:
+    print("ready", flush=True)
+    sys.stdin.read()
+finally:
+    os.kill(int(started.stdout.split()[-1]), 9)
+"""
+"""Starts the server and ends it when its own standard input closes: however the test run ends, and were it
+in mid-start, nothing is left behind."""
 
 
 def start_script() -> Path | None:
@@ -40,15 +49,10 @@ class ElasticsearchServer:
 
     def start(self) -> None:
         """Starts it, or starts it again over the same data."""
-        self.pid = run(self.script, self.port, self.directory)
-        watching = [sys.executable, "-c", WATCHER, str(self.pid)]
-        self.watcher = subprocess.Popen(
-            watching, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
-        )
+        self.watcher = watched_start(self.script, self.port, self.directory)
 
     def kill(self) -> None:
-        self.watcher.stdin.close()
-        self.watcher.wait()
+        end(self.watcher)
 
     def remove(self) -> None:
         self.kill()
@@ -67,15 +71,25 @@ def prepared(script: Path) -> Path:
         newest = max(path.stat().st_mtime for path in script.parent.iterdir())
         if not stamp.exists() or stamp.stat().st_mtime < newest:
             shutil.rmtree(cache / "out", ignore_errors=True)
-            with suppress(ProcessLookupError):
-                os.kill(run(script, free_port(), cache), signal.SIGKILL)
+            end(watched_start(script, free_port(), cache))
             shutil.rmtree(cache / "data", ignore_errors=True)
             stamp.touch()
     return cache
 
 
-def run(script: Path, port: int, directory: Path) -> int:
-    """Starts the server and returns its process id, once it answers."""
-    done = subprocess.run([script, str(port), directory], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{script} failed: {done.stderr[-2000:]}"
-    return int(done.stdout.split()[-1])
+def watched_start(script: Path, port: int, directory: Path) -> "subprocess.Popen[str]":
+    """The watcher of a server, once that answers."""
+    command = [sys.executable, "-c", WATCHER, str(script), str(port), str(directory)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    watcher = subprocess.Popen(command, text=True, start_new_session=True, **pipes)
+    if watcher.stdout.readline() != "ready\n":
+        raise AssertionError(f"{script} failed: {watcher.stderr.read()[-2000:]}")
+    return watcher
+
+
+def end(watcher: "subprocess.Popen[str]") -> None:
+    if watcher.poll() is None:
+        watcher.stdin.close()
+    watcher.wait()
+    watcher.stdout.close()
+    watcher.stderr.close()
