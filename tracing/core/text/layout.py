@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -119,6 +120,7 @@ class TextLayout:
         return first
 
 
+@lru_cache(maxsize=1 << 14)  # the same few pairs of characters come again and again
 def _within_word(before: str, after: str) -> bool:
     """Whether two neighbouring characters belong to one word."""
     if not (before.isalnum() or before == "_"):
