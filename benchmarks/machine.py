@@ -14,7 +14,7 @@ def describe() -> str:
     """Date, processor, cores, memory and Python of this machine."""
     memory_gb = psutil.virtual_memory().total / 2**30
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    cores = len(os.sched_getaffinity(0))
+    cores = os.cpu_count()
     return f"{today}, {processor()}, {cores} cores, {memory_gb:.0f} GiB, Python {platform.python_version()}"
 
 
