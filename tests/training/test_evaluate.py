@@ -1,12 +1,14 @@
 """Evaluating really trained (tiny) checkpoints: the command, the rows, the worker."""
 
 import json
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import override_settings
 
 from tests.flows import celery_worker, share_database, wait_until
 from tracing.core.text.tokenizer import TextTokenizer
@@ -23,6 +25,13 @@ def evaluate(*arguments: str) -> list[dict[str, Any]]:
     output = StringIO()
     call_command("evaluate", *arguments, "--json", stdout=output)
     return json.loads(output.getvalue())["evaluations"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Where tests share the cores, threads that spin for each other make every step many times slower."""
+    with override_settings(TRAINING_THREADS=1):
+        yield
 
 
 @pytest.fixture
