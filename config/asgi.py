@@ -9,7 +9,16 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 application = get_asgi_application()
 
+from django.conf import settings  # noqa: E402  (the settings come first)
+
+from accounts.body_limit import BodyLimit  # noqa: E402
 from tracing.core.matching.warm_up import warm_up  # noqa: E402  (the page comes first)
+
+application = BodyLimit(
+    application,
+    declared_bytes=settings.REQUEST_BYTES_MAX,
+    chunked_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+)
 
 # The first answer must not wait for the tracer to compile.
 threading.Thread(target=warm_up, name="warm-up", daemon=True).start()

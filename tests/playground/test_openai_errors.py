@@ -1,5 +1,7 @@
 """Whatever is wrong with a request to /v1, the answer is OpenAI's envelope with a fitting status."""
 
+import asyncio
+import contextlib
 from typing import Any
 
 import httpx
@@ -80,6 +82,24 @@ async def test_a_body_that_is_too_large(api: httpx.AsyncClient) -> None:
         check_envelope(await api.post("/traces", content=b"x" * 3_000_000), 413)["code"]
         == "request_too_large"
     )
+
+
+@pytest.mark.parametrize("length", ["Transfer-Encoding: chunked", f"Content-Length: {10**12}"])
+async def test_a_body_without_an_end_is_refused_while_it_comes(
+    api: httpx.AsyncClient, api_key: str, length: str
+) -> None:
+    reader, writer = await asyncio.open_connection(api.base_url.host, api.base_url.port)
+    head = ["POST /v1/traces HTTP/1.1", "Host: headwater", f"Authorization: Bearer {api_key}", length, "", ""]
+    writer.write("\r\n".join(head).encode())
+    answer = asyncio.create_task(reader.read(65_536))
+    for _ in range(1000 if "chunked" in length else 0):  # 64 MB, had anybody taken them
+        writer.write(b"10000\r\n" + b" " * 65_536 + b"\r\n")
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+        if answer.done() or writer.is_closing():
+            break
+    assert (await asyncio.wait_for(answer, 10)).startswith(b"HTTP/1.1 413")
+    writer.close()
 
 
 BAD_ARGUMENTS: list[tuple[dict[str, Any], str | None]] = [
