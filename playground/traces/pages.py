@@ -12,9 +12,10 @@ from django.views.decorators.http import require_GET
 
 from playground.chat.page_stream import traced_so_far
 from playground.database import while_wanted
+from playground.traces.choices import chosen_filters
 from playground.traces.filtering import with_more_documents
 from playground.traces.lighting import Lighting, LightingForm
-from playground.traces.panel import chosen_filters, panel_of, spans_at
+from playground.traces.panel import panel_of, spans_at
 from playground.traces.requests import linked, own_answer, own_trace, relit
 from playground.traces.subjects import Subject, answered, kept_subject
 from tracing.models import Share

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from playground.traces.choices import Choice, choices_of, passes
 from playground.traces.ladder import Rung, ladder
 from playground.traces.numbers import one_in
 from playground.traces.painting import segments
+from tracing.core.documents.relevance import TIERS
 from tracing.core.documents.repeats import group_repeats
 from tracing.core.indexes import unanswered_words
 from tracing.marks import marked_parts, web_address
 
 Json = dict[str, Any]
-FILTERS = ("stage", "corpus", "licence", "relevance")
-VALUE_CHARACTERS = 300
 MARKED_TOKENS, MARKED_CHARACTERS = 1000, 2000
 """What a link to a document can carry of a longer run."""
 REASONS = {
@@ -22,17 +22,6 @@ REASONS = {
     "blocked": ("was blocked", "were blocked"),
     "taken down": ("was taken down", "were taken down"),
 }
-TIERS = ("high", "medium", "low")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A value that documents can be filtered by, how many have it, and the query that toggles it."""
-
-    value: str
-    documents: int
-    chosen: bool
-    query: str
 
 
 @dataclass(frozen=True)
@@ -76,11 +65,6 @@ class Panel:
         return any(choice.chosen for _, choices in self.filters for choice in choices)
 
 
-def chosen_filters(query: Mapping[str, str]) -> dict[str, str]:
-    """The filters that a page's query names."""
-    return {name: query[name][:VALUE_CHARACTERS] for name in FILTERS if query.get(name)}
-
-
 def panel_of(
     trace: Json, start: int, end: int, filters: Mapping[str, str], base: Mapping[str, str]
 ) -> Panel | None:
@@ -116,10 +100,6 @@ def spans_at(trace: Json, start: int, end: int) -> list[Json]:
     if segment is None or shared[segment] <= 0:
         return []
     return sorted((trace["spans"][number] for number in segment.spans), key=lambda span: -len(span["text"]))
-
-
-def passes(document: Json, filters: Mapping[str, str]) -> bool:
-    return all(str(document.get(name) or "") == value for name, value in filters.items())
 
 
 def found_span(trace: Json, span: Json, numbers: list[int]) -> FoundSpan:
@@ -160,36 +140,6 @@ def grouped(documents: list[Json]) -> list[DocumentGroup]:
         DocumentGroup(documents[group.first], [documents[number] for number in group.repeats])
         for group in group_repeats(documents)
     ]
-
-
-def choices_of(
-    documents: list[Json], stages: list[str], filters: Mapping[str, str], base: Mapping[str, str]
-) -> list[tuple[str, list[Choice]]]:
-    """For each filter that would change anything, its values with the documents that have them.
-
-    `stages` hold the runs, though none of these documents may be theirs.
-    """
-    found = []
-    for name in FILTERS:
-        counts = dict.fromkeys(stages, 0) if name == "stage" else {}
-        for document in documents:
-            if value := str(document.get(name) or ""):
-                counts[value] = counts.get(value, 0) + 1
-        if name in filters:
-            counts.setdefault(filters[name], 0)
-        if len(counts) > 1 or name in filters:
-            values = sorted(counts, key=TIERS.index) if counts.keys() <= set(TIERS) else list(counts)
-            found.append((name, [choice(name, value, counts[value], filters, base) for value in values]))
-    return found
-
-
-def choice(
-    name: str, value: str, documents: int, filters: Mapping[str, str], base: Mapping[str, str]
-) -> Choice:
-    chosen = filters.get(name) == value
-    others = {other: kept for other, kept in filters.items() if other != name}
-    fields = {**base, **others} if chosen else {**base, **others, name: value}
-    return Choice(value, documents, chosen, "?" + urlencode(fields))
 
 
 def withheld_words(withheld: list[Json]) -> list[tuple[int, str]]:
