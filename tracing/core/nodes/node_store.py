@@ -165,8 +165,9 @@ class NodeEngine:
             for mine, first in zip(chosen, self._firsts.tolist()[:-1], strict=True)
         ]
         found: dict[int, Excerpt] = {}
-        for mine, excerpts in zip(chosen, self.ask("documents", asked), strict=True):
-            found |= dict(zip(mine.tolist(), map(excerpt_of, excerpts or []), strict=True))
+        for store, mine, excerpts in zip(self._stores, chosen, self.ask("documents", asked), strict=True):
+            if mine.size:
+                found |= dict(zip(mine.tolist(), _excerpts(excerpts, mine.size, store), strict=True))
         return [found[n] for n in range(len(places))]
 
     def ask(self, operation: str, arguments: Sequence[Mapping[str, Any] | None]) -> list[Any]:
@@ -202,3 +203,14 @@ def _array(found: Any, shape: tuple[int, ...], store: NodeStore) -> Longs:
         if all(wanted in (-1, size) for wanted, size in sizes):
             return found
     raise Unanswered({store.manifest.digest: OTHER_VERSION})
+
+
+def _excerpts(found: Any, wanted: int, store: NodeStore) -> list[Excerpt]:
+    """What a node answered, if it is so many excerpts; else Unanswered."""
+    try:
+        excerpts = [excerpt_of(fields) for fields in found]
+    except (TypeError, ValueError):
+        excerpts = []
+    if len(excerpts) != wanted:
+        raise Unanswered({store.manifest.digest: OTHER_VERSION})
+    return excerpts
