@@ -164,10 +164,11 @@ def test_nothing_runs_on_after_its_time() -> None:
     assert not left
 
 
-def test_code_dies_with_whoever_runs_it() -> None:
+def test_code_dies_with_whoever_runs_it(tmp_path: Path) -> None:
     script = "from training.core.verifiers.confinement.sandbox import run_code as run\n"
     script += "run('import time; time.sleep(60)')"
-    parent = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[3])
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    parent = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[3], env=environment)
     deadline = time.monotonic() + 20
     while not (children := psutil.Process(parent.pid).children()) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -204,14 +205,14 @@ def test_what_this_machine_cannot_give_is_said_and_without_the_essentials_nothin
     assert confine.FILES in confine.REQUIRED
 
 
-def test_without_namespaces_the_sandbox_still_holds_and_says_what_is_gone() -> None:
+def test_without_namespaces_the_sandbox_still_holds_and_says_what_is_gone(tmp_path: Path) -> None:
     """As in a container that permits none: the kernel refuses flags that it does not know in the same way."""
     script = textwrap.dedent(
         """
-        import json, pathlib, socket, tempfile
+        import json, pathlib, socket, sys
         from training.core.verifiers.confinement import confine, limits, namespaces
         namespaces.NEW_USER = 1
-        folder = pathlib.Path(tempfile.mkdtemp())
+        folder = pathlib.Path(sys.argv[1])
         missing = confine.confine(limits.Limits(), scratch=folder)
         for attempt in (socket.socket, (folder / "x").touch, pathlib.Path("/etc/passwd").read_text):
             try:
@@ -221,7 +222,7 @@ def test_without_namespaces_the_sandbox_still_holds_and_says_what_is_gone() -> N
         print(json.dumps(missing))
         """
     )
-    command = [sys.executable, "-c", script]
+    command = [sys.executable, "-c", script, str(tmp_path)]
     done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=True)
     refused = {str(number): "refused" for number in (1, 2, 3)}
     assert json.loads(done.stdout) == {confine.SCRATCH: "namespaces: Invalid argument", **refused}
