@@ -167,7 +167,8 @@ def table(report: dict[str, Any]) -> str:
     )
     lines = [
         "# Building an index: tokens a second, from JSON lines to a checked directory",
-        f"{report['machine']}. {report['tokens']:,} tokens. {versions}; {identical}.\n",
+        f"{report['machine']}. {report['tokens']:,} tokens. {versions}; {identical}.",
+        "Where the load is higher than the cores, CPU seconds are the fairer figure.\n",
         "| cores | builder | s | CPU s | tokens/s | tokens/CPU s | load before |",
         "|---|---|---|---|---|---|---|",
     ]

@@ -1,7 +1,9 @@
 """Indexes of infini-gram, and token files without an index, become stores; none of their files changes."""
 
+import functools
 import json
 import shutil
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from infini_gram.engine import InfiniGramEngine
 
+from tests.tracing.support.corpora import json_lines
 from tests.tracing.support.infini_gram import run_infini_gram_indexer
 from tests.tracing.support.stores import text_tokenizer, tokenizer_json, write_store
 from tracing.core.building.adopting import token_type_of
@@ -20,21 +23,33 @@ TEXTS = ["to be or not to be", "", "x", "not to be, that is é", "to be or not t
 DESCRIBED = ["--stage", "pretrain", "--licence", "CC0", "--source", "Hamlet"]
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Its own indexes, built once: u8 of text, with metadata and counts; u16 of tokens, without."""
+
+    @functools.cache
+    def build(kind: str) -> Path:
+        folder = tmp_path_factory.mktemp(kind)
+        save, corpus = folder / "index", folder / "corpus"
+        corpus.mkdir()
+        save.mkdir()
+        if kind == "u8":
+            rows = [{"text": text, "title": f"{n}", "n": n} for n, text in enumerate(TEXTS)]
+            (corpus / "part.jsonl").write_bytes(json_lines(rows))
+        else:
+            write_store(folder / "ours", documents_of(TEXTS), kind).close()
+            for name in ("tokenized.0", "offset.0"):
+                shutil.copy(folder / "ours" / name, save)
+        run_infini_gram_indexer(corpus, save, kind)
+        return save
+
+    return build
+
+
 @pytest.fixture
-def index(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """An index that its own indexer built: u8 of text, with metadata and counts; u16 of tokens, without."""
-    kind, save, corpus = request.param, tmp_path / "index", tmp_path / "corpus"
-    corpus.mkdir()
-    save.mkdir()
-    if kind == "u8":
-        lines = [json.dumps({"text": text, "title": f"{n}", "n": n}) for n, text in enumerate(TEXTS)]
-        (corpus / "part.jsonl").write_text("\n".join(lines) + "\n")
-    else:
-        write_store(tmp_path / "ours", documents_of(TEXTS), kind).close()
-        for name in ("tokenized.0", "offset.0"):
-            shutil.copy(tmp_path / "ours" / name, save)
-    run_infini_gram_indexer(corpus, save, kind)
-    return save
+def index(tmp_path: Path, built: Callable[[str], Path], request: pytest.FixtureRequest) -> Path:
+    """A copy of the index of one kind."""
+    return Path(shutil.copytree(built(request.param), tmp_path / "index"))
 
 
 def documents_of(texts: list[str]) -> list[list[int]]:
