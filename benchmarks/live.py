@@ -33,6 +33,7 @@ PACES = (30, 100)  # tokens a second
 PAINTED = re.compile(r"/spans/(\d+)-(\d+)/")
 
 Times = dict[tuple[int, int], float]
+Painted = list[tuple[tuple[int, int], float]]
 
 
 def main() -> None:
@@ -52,6 +53,7 @@ def main() -> None:
         f"A store of {store.tokens:,} tokens. Answers of {options.size} tokens, a long one of "
         f"{options.long:,}. Times in ms.",
         "CPU: of following one token. Delay: from a token to the server-sent event that paints its span.",
+        "Never painted: spans that end up in text which Markdown does not show, such as a link's address.",
     ]
     measuring.keep(options, "live", "Following answers while they stream", notes, rows, load)
 
@@ -117,16 +119,24 @@ async def delays(tracer: Tracer, answers: list[list[int]], pace: int) -> Row:
     for answer in answers:
         shown, painted, events = await stream(tracer, answer, pace)
         updates += events
-        for (start, end), at in shown.items():
-            later = [when for (a, b), when in painted if a <= start and end <= b and when >= at]
-            found.append(1e3 * (min(later) - at) if later else float("inf"))
-    row = row_of(f"delay to the page at {pace} tokens/s", found)
-    return row | {"updates a second": updates / sum(len(answer) / pace for answer in answers)}
+        found += [delay for place, at in shown.items() if (delay := delay_ms(place, at, painted)) is not None]
+    row = row_of(f"delay to the page at {pace} tokens/s", [delay for delay in found if delay < float("inf")])
+    unpainted = sum(delay == float("inf") for delay in found)
+    return row | {
+        "never painted": unpainted,
+        "updates a second": updates / sum(len(answer) / pace for answer in answers),
+    }
 
 
-async def stream(
-    tracer: Tracer, answer: list[int], pace: int
-) -> tuple[Times, list[tuple[tuple[int, int], float]], int]:
+def delay_ms(place: tuple[int, int], at: float, painted: Painted) -> float | None:
+    """From `at` until the page had painted these characters; None where it had done so before."""
+    times = [when for (start, end), when in painted if start <= place[0] and place[1] <= end]
+    if any(when < at for when in times):
+        return None
+    return 1e3 * (min(times) - at) if times else float("inf")
+
+
+async def stream(tracer: Tracer, answer: list[int], pace: int) -> tuple[Times, Painted, int]:
     """When the tracer could show each span, when which were painted, and how many updates there were."""
     from playground.chat.answer_stream import AnswerStream
     from playground.chat.page_stream import page_events
@@ -134,7 +144,7 @@ async def stream(
 
     message = Message(role=Role.ASSISTANT, state=MessageState.WRITING, position=1)
     events = AnswerStream(message.pk)
-    painted: list[tuple[tuple[int, int], float]] = []
+    painted: Painted = []
     updates = 0
 
     async def finished(_: object) -> str:
