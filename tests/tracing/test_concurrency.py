@@ -63,7 +63,7 @@ def mapped_bytes(path: Path) -> tuple[int, int]:
             inside = str(path) in line
         elif inside and name == "Rss:":
             resident += 1024 * int(values[0])
-        elif inside and name in ("Anonymous:", "Private_Dirty:"):
+        elif inside and name == "Anonymous:":
             own += 1024 * int(values[0])
     return resident, own
 

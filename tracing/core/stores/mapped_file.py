@@ -35,7 +35,7 @@ class MappedFile:
         self._descriptor = open_file(path)
         try:
             self._changed_ns = self._stat(expected="its manifest says").st_ctime_ns
-            mapping = mmap.mmap(self._descriptor, size_bytes, prot=mmap.PROT_READ)
+            mapping = self._map()
         except BaseException:
             self.close()
             raise
@@ -45,6 +45,12 @@ class MappedFile:
         self._guard = guard(mapping, self.data.ctypes.data, size_bytes)
         self._states = bytearray(checksums.size)
         self.state: NDArray[np.uint8] = np.frombuffer(self._states, dtype=np.uint8)
+
+    def _map(self) -> mmap.mmap:
+        try:
+            return mmap.mmap(self._descriptor, self.size_bytes, prot=mmap.PROT_READ)
+        except (OSError, ValueError) as error:  # a ValueError: cut since its size was read
+            raise StoreDamaged(f"{self.path} cannot be mapped ({error}): restore or rebuild it.") from error
 
     def check_unchanged(self) -> None:
         """StoreDamaged if the file was cut, or could not be read, since it was opened; distrust every block
