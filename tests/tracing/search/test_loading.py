@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -123,14 +124,15 @@ def test_re_indexing_loses_no_search_meanwhile(open_index: OpenIndex, store: Tok
             while not finished.is_set():
                 totals.append(reader.search(fish(store), limit=10).total)
 
-        searching = threading.Thread(target=search_all_the_while)
-        searching.start()
-        try:
-            for _ in range(3):
-                load(open_index(), store, other, rebuild=True)
-        finally:
-            finished.set()
-            searching.join()
+        with ThreadPoolExecutor(2) as threads:
+            searching = [threads.submit(search_all_the_while) for _ in range(2)]
+            try:
+                for _ in range(4):
+                    load(open_index(), store, other, rebuild=True)
+            finally:
+                finished.set()
+            for search in searching:
+                search.result()
         assert set(totals) == {len(TEXTS)}
         assert len(totals) > 5
         assert open_index().search(fish(store, other), limit=1).total == len(TEXTS) + 30

@@ -9,7 +9,6 @@ import tantivy
 
 from tracing.core.errors import InputError
 from tracing.core.search.embedded.queries import translate
-from tracing.core.search.embedded.schema import SCHEMA as FIELDS
 from tracing.core.search.embedded.schema import STORED_NUMBERS, read_journal
 from tracing.core.search.embedded.versions import Versions, explained
 from tracing.core.search.embedded.writer import TantivyWriter
@@ -63,23 +62,27 @@ class TantivyIndex:
                 yield writer
 
     def _searcher(self) -> tantivy.Searcher | None:
-        """The newest commit of the current version."""
-        for _ in range(3):  # a version may be replaced between finding and opening it
-            path = self.versions.current
-            if path is None:
-                return None
-            with self._lock:
-                if self._opened is None or self._opened[0] != path:
-                    try:
-                        self._opened = (path, tantivy.Index(FIELDS, path=str(path)))
-                    except ValueError:
-                        if path.is_dir():
-                            raise
-                        continue
-                index = self._opened[1]
-                index.reload()
-                return index.searcher()
+        """The newest commit of the current version, None where there is none.
+
+        A version may be replaced, and deleted, between being found and being read: then the next is read.
+        """
+        path = self.versions.current
+        while path is not None:
+            try:
+                return self._read(path)
+            except Exception:
+                before, path = path, self.versions.current
+                if path == before:
+                    raise
         return None
+
+    def _read(self, path: Path) -> tantivy.Searcher:
+        with self._lock:
+            if self._opened is None or self._opened[0] != path:
+                self._opened = (path, tantivy.Index.open(str(path)))
+            index = self._opened[1]
+            index.reload()
+            return index.searcher()
 
 
 def _ordered(

@@ -22,13 +22,23 @@ class Versions:
 
     @property
     def current(self) -> Path | None:
-        """The version that is searched, None where nothing was loaded yet."""
+        """The version that is searched, None where nothing was loaded yet.
+
+        A version that is gone by the time one looks has been replaced: the pointer is read again.
+        """
+        name, before = self._pointed_to(), ""
+        while name != before:
+            path = self.directory / name
+            if name.startswith(f"{SCHEMA}-") and path.is_dir():
+                return path
+            name, before = self._pointed_to(), name
+        return None
+
+    def _pointed_to(self) -> str:
         try:
-            name = (self.directory / CURRENT).read_text().strip()
+            return (self.directory / CURRENT).read_text().strip()
         except FileNotFoundError:
-            return None
-        path = self.directory / name
-        return path if name in {version.name for version in self.all()} else None
+            return ""
 
     def all(self) -> list[Path]:
         """The versions of this schema, oldest first."""
