@@ -38,7 +38,7 @@ from tracing.core.matching.words import (
 )
 
 BATCH = 16  # searches that go side by side
-SHORT = 4  # tokens of a match after which those at the next places are likely to differ, and are all searched
+SHORT, SHORTS = 4, 4  # tokens of a match; after so many short ones in a row the next places are all searched
 NEAR = 2  # tokens before the end of a match where the next one is looked for first
 
 
@@ -69,14 +69,19 @@ def extend_reaches(shard: Table, text: Bytes, gaps: Longs, begin: int, end: int,
     batch = Batch(np.empty(BATCH, dtype=np.uint64), np.empty((5, BATCH), dtype=np.int64))
     bounds, searched = np.full(end - begin, -1, dtype=np.int64), begin + 1
     places, ends = np.empty(end - begin + 1, dtype=np.int64), np.empty(end - begin + 1, dtype=np.int64)
-    place, waiting = begin, 0  # the matches at places[:waiting], all after `place`, are known, nearest last
+    place, waiting, shorts = (
+        begin,
+        0,
+        0,
+    )  # the matches at places[:waiting], all after `place`, are known, nearest last
     sought = Sought(text.ctypes.data, text.size // shard.width, gaps.ctypes.data, gaps.size)
     reach = _match_end(shard, sought, begin, -1)
     while reach >= 0:
         reaches[place] = max(reaches[place], reach)
         if place == end - 1:
             return OK
-        if searched <= place + 1 and reach - place <= SHORT:
+        shorts = shorts + 1 if reach - place <= SHORT else 0
+        if searched <= place + 1 and shorts >= SHORTS:
             searched = min(place + 1 + BATCH, end)
             if _search_first_words(shard, sought, place + 1, searched, batch) < 0:
                 return DAMAGED
