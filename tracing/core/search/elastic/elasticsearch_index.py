@@ -1,19 +1,20 @@
 """The search index on an Elasticsearch server: numbered indexes, of which an alias names the one searched."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any, Final
 
 from elasticsearch import Elasticsearch, NotFoundError
 
-from tracing.core.errors import InputError
+from tracing.core.errors import InputError, SearchUnavailable
 from tracing.core.search.elastic.connection import Connection, connect, explained
 from tracing.core.search.elastic.queries import order, translate
 from tracing.core.search.elastic.writer import ElasticsearchWriter, read_journal
 from tracing.core.search.index import DEEPEST, SCHEMA, VALUES_MAX, Hit, Hits, Load
 from tracing.core.search.query import Field, Query
 
+ATTEMPTS: Final = 4
 KEYWORD: Final = {"type": "keyword"}
 NUMBER: Final = {"type": "long", "index": False}
 MAPPINGS: Final[dict[str, Any]] = {
@@ -89,12 +90,17 @@ class ElasticsearchIndex:
             yield ElasticsearchWriter(self.client, index, self.alias)
 
     def _ask(self, query: Query, **options: Any) -> Any:
-        """The server's answer, None where nothing was loaded yet."""
+        """The server's answer, None where nothing was loaded yet.
+
+        An index may be replaced, and deleted, while it is searched: then the next one is.
+        """
         with explained(self.connection):
-            try:
-                return self.client.search(index=self.alias, query=translate(query), **options)
-            except NotFoundError:
-                return None
+            for _ in range(ATTEMPTS):
+                with suppress(NotFoundError):
+                    return self.client.search(index=self.alias, query=translate(query), **options)
+                if self._current() is None:
+                    return None
+        raise SearchUnavailable(f"The alias {self.alias} names an index that is not there: build it anew.")
 
     def _current(self) -> str | None:
         """The index behind the alias."""
