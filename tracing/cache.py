@@ -18,17 +18,22 @@ class Cache(Generic[Key, Value]):
         self._lock = threading.Lock()
         self._kept: OrderedDict[Key, Future[Value]] = OrderedDict()
 
-    def get(self, key: Key, make: Callable[[], Value]) -> Value:
-        """The value of `key`, made by `make` if it is not kept. What `make` raises is raised to all who
-        waited for it, and not kept."""
-        future, is_maker = self._find(key)
+    def get(
+        self, key: Key, make: Callable[[], Value], *, is_good: Callable[[Value], bool] = lambda value: True
+    ) -> Value:
+        """The value of `key`, made by `make` if it is not kept, or no longer good. What `make` raises is
+        raised to all who waited for it, and not kept."""
+        future, is_maker = self._find(key, is_good)
         if is_maker:
             self._make(key, future, make)
         return future.result()
 
-    def _find(self, key: Key) -> tuple["Future[Value]", bool]:
+    def _find(self, key: Key, is_good: Callable[[Value], bool]) -> tuple["Future[Value]", bool]:
         with self._lock:
             future = self._kept.get(key)
+            made = future is not None and future.done() and not future.exception()
+            if future is not None and made and not is_good(future.result()):
+                future = None
             is_maker = future is None
             if future is None:
                 future = self._kept[key] = Future()

@@ -16,20 +16,27 @@ _tokenizers: Cache[tuple[Path, int], TextTokenizer] = Cache(size=64)
 
 
 def open_store(store: Store) -> TokenStore:
-    """The store's reader, shared by this process's threads. Raises StoreError."""
+    """The store's reader, shared by this process's threads; opened anew where it has failed, for it may have
+    been restored meanwhile. Raises StoreError."""
     if not store.is_here:
         raise StoreMissing(
             f"No token store at {store.path}: {store.name} is not on this machine: put it back, or "
             "do this where it lies."
         )
-    return _stores.get((store.path, store.digest), lambda: TokenStore.open(store.path))
+    key = (store.path, store.digest)
+    return _stores.get(key, lambda: TokenStore.open(store.path), is_good=TokenStore.is_usable)
 
 
 def open_searched(store: Store) -> TokenStore | InfiniGramStore:
     """The store as a corpus is given it: to be searched by the engine chosen for it, shared by this
     process's threads. Raises StoreError, or EngineFailed where the engine is not installed."""
     key = (store.path, store.digest, store.engine)
-    return _searched.get(key, lambda: searched_by(store.engine, open_store(store)))
+    reader = open_store(store)
+
+    def reads_it(kept: TokenStore | InfiniGramStore) -> bool:
+        return (kept.store if isinstance(kept, InfiniGramStore) else kept) is reader
+
+    return _searched.get(key, lambda: searched_by(store.engine, reader), is_good=reads_it)
 
 
 def open_tokenizer(directory: Path) -> TextTokenizer:

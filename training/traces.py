@@ -57,7 +57,7 @@ def open_tracer(checkpoint: Checkpoint, stores: list[Store]) -> Tracer:
 
 def index_state(store: object) -> str:
     """What tells a tracer over this store from one over the same store in another state."""
-    return f"away: {store.reason}" if isinstance(store, Index) else type(store).__name__
+    return f"away: {store.reason}" if isinstance(store, Index) else f"opened: {id(store)}"
 
 
 def trace_checkpoint(

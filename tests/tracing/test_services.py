@@ -13,7 +13,7 @@ from tracing.cache import Cache
 from tracing.core.building.writer import StoreWriter
 from tracing.core.errors import StoreDamaged, StoreMissing
 from tracing.models import Store
-from tracing.services import open_store, register_store
+from tracing.services import open_searched, open_store, register_store
 
 
 @pytest.fixture
@@ -55,6 +55,23 @@ def test_a_store_is_opened_once_for_all_threads(published: Path) -> None:
         opened = set(threads.map(open_store, [store] * 32))
     assert len(opened) == 1
     assert opened.pop().token_ids(1).tolist() == [4, 5]
+
+
+@pytest.mark.django_db
+def test_a_store_that_failed_is_read_again_once_it_is_restored(published: Path) -> None:
+    """Restored as people do it: another file under the old name, in a site that goes on running."""
+    store, tokens = register_store(published), published / "tokenized.0"
+    before, sound = open_store(store), (published / "tokenized.0").read_bytes()
+    tokens.write_bytes(sound[:-2])
+    with pytest.raises(StoreDamaged):
+        before.token_ids(1)
+    with pytest.raises(StoreDamaged):
+        open_store(store)
+    restored = published / "restored"
+    restored.write_bytes(sound)
+    restored.replace(tokens)
+    assert open_store(store).token_ids(1).tolist() == [4, 5]
+    assert open_searched(store) is open_store(store) is not before
 
 
 def test_a_cache_makes_each_value_once_however_many_wait_for_it() -> None:

@@ -43,4 +43,4 @@ def open_store(name: str, digest: str) -> TokenStore:
     found = read_manifest(path).digest
     if found != digest:
         raise StoreMismatch(f"Its node holds another build of {name}: run `manage.py register_nodes`.")
-    return _stores.get((path, digest), lambda: TokenStore.open(path))
+    return _stores.get((path, digest), lambda: TokenStore.open(path), is_good=TokenStore.is_usable)

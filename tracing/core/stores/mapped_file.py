@@ -25,12 +25,13 @@ class MappedFile:
     `check_touched` before a result leaves. Threads share one object: a block is SOUND only after
     some thread has found its checksum right, and marking it again costs a second check at worst.
     `changes` counts how often the file was found to have been written since it was opened, `faults` how
-    often a block was found damaged.
+    often a block was found damaged. `has_failed` once it was found cut, lost or damaged.
     """
 
     def __init__(self, path: Path, size_bytes: int, checksums: NDArray[np.uint64]) -> None:
         self.path, self.size_bytes, self._checksums = path, size_bytes, checksums
         self.changes = self.faults = self._guard = 0
+        self.has_failed = False
         self._descriptor = -1
         self._descriptor = open_file(path)
         try:
@@ -61,7 +62,7 @@ class MappedFile:
         """
         found = self._stat(expected="it had when opened")
         if lost(self._guard):
-            raise StoreDamaged(
+            raise self._failure(
                 f"{self.path} could not be read for a while (it was cut, or its disk failed): check it "
                 "with verify_index, then open the store again."
             )
@@ -88,7 +89,7 @@ class MappedFile:
         start = block * BLOCK_BYTES
         if checksum(self.data[start : start + BLOCK_BYTES].data) != self._checksums[block]:
             self.faults += 1
-            raise StoreDamaged(
+            raise self._failure(
                 f"{self.path} is damaged in the {BLOCK_BYTES} bytes from {start}: "
                 "restore or rebuild the store."
             )
@@ -146,13 +147,17 @@ class MappedFile:
             raise StoreError(f"{self.path} was closed: open the store again.")
         found = os.fstat(self._descriptor)
         if not stat.S_ISREG(found.st_mode):
-            raise StoreDamaged(f"{self.path} is not a regular file: restore or rebuild the store.")
+            raise self._failure(f"{self.path} is not a regular file: restore or rebuild the store.")
         if found.st_size != self.size_bytes:
-            raise StoreDamaged(
+            raise self._failure(
                 f"{self.path} has {found.st_size} bytes, not the {self.size_bytes} that {expected}: "
                 "restore or rebuild the store."
             )
         return found
+
+    def _failure(self, message: str) -> StoreDamaged:
+        self.has_failed = True
+        return StoreDamaged(message)
 
 
 def changed_meanwhile(path: Path) -> StoreDamaged:

@@ -16,10 +16,10 @@ from tracing.core.stores.manifest import Manifest, sha256
 from tracing.core.stores.mapped_file import MappedFile, changed_meanwhile, read_small_file
 from tracing.core.stores.unigrams import Unigrams
 
-FINITE: Final[dict[str, Any]] = {
-    "parse_constant": lambda _: None,
-    "parse_float": lambda text: number if math.isfinite(number := float(text)) else None,
-}
+METADATA: Final = json.JSONDecoder(
+    parse_constant=lambda _: None,
+    parse_float=lambda text: number if math.isfinite(number := float(text)) else None,
+)
 """How metadata are read: NaN and infinities, which JSON for programs cannot hold, become null."""
 
 TOP_WORDS_MAX: Final = 1 << 20
@@ -104,7 +104,7 @@ class Shard:
         start, stop = self._extent("metaoff", "metadata", document)
         path = self.files["metadata"].path
         try:
-            line = json.loads(self.files["metadata"].copy(start, stop).decode(), **FINITE)
+            line = METADATA.decode(self.files["metadata"].copy(start, stop).decode())
         except (ValueError, RecursionError) as error:
             raise StoreDamaged(f"{path} has no JSON object for document {document}: rebuild it.") from error
         if not isinstance(line, dict):

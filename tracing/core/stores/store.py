@@ -109,6 +109,11 @@ class TokenStore:
             for shard, before in zip(self.shards, changes, strict=True):
                 shard.check_touched(before)
 
+    def is_usable(self) -> bool:
+        """Whether all files could be read, and were as written, since they were opened. A store that failed
+        is to be opened anew once it is restored."""
+        return not any(file.has_failed for shard in self.shards for file in shard.files.values())
+
     def close(self) -> None:
         """Close the files. Arrays handed out stay readable; every other use raises StoreError."""
         for shard in self.shards:
