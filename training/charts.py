@@ -1,5 +1,5 @@
-"""Loss curves as inline SVG that the site's stylesheet colours: no inline style and no script, so the
-content-security policy holds. Raw points are `.serie-0`, the smoothed curve `.serie-1`."""
+"""Loss curves as inline SVG that the site's stylesheet colours: raw points are `.serie-0`, the smoothed curve
+`.serie-1`."""
 
 import math
 from xml.etree import ElementTree
@@ -8,15 +8,9 @@ from xml.etree.ElementTree import Element
 import pygal
 
 from training.journal import Series
+from training.svg import clean, describe
 
 WIDTH, HEIGHT = 640, 260
-FORBIDDEN = {"defs", "style", "script", "title"}
-# Without pygal's own stylesheet its labels need their anchors, and its lines no filling, as attributes.
-ATTRIBUTES = {
-    "axis x": {"text-anchor": "middle"},
-    "axis y": {"text-anchor": "end"},
-    "nofill": {"fill": "none"},
-}
 
 
 def loss_chart(series: Series, *, title: str = "Loss") -> str:
@@ -25,8 +19,8 @@ def loss_chart(series: Series, *, title: str = "Loss") -> str:
     if len(points) < 2:
         return ""
     svg = draw(points).render_tree()
-    clean(svg)
-    describe(svg, title, points)
+    clean(svg, is_dropped=is_overlay)
+    describe(svg, title=title, text=in_words(points))
     return ElementTree.tostring(svg, encoding="unicode")
 
 
@@ -62,32 +56,12 @@ def smooth(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
     return smoothed
 
 
-def clean(svg: Element) -> None:
-    """Takes out pygal's style, script, tooltips and comments, and adds what they gave as attributes."""
-    for parent in list(svg.iter()):
-        for child in list(parent):
-            if is_unwanted(child):
-                parent.remove(child)
-        classes = parent.get("class", "")
-        for name, attributes in ATTRIBUTES.items():
-            if classes.startswith(name) or name in classes.split():
-                parent.attrib.update(attributes)
-        parent.attrib.pop("style", None)
-    svg.attrib.pop("id", None)
+def is_overlay(element: Element) -> bool:
+    """Where pygal's script would show its tooltips."""
+    return "overlay" in element.get("class", "")
 
 
-def is_unwanted(element: Element) -> bool:
-    if not isinstance(element.tag, str):
-        return True
-    return element.tag in FORBIDDEN or "overlay" in element.get("class", "")
-
-
-def describe(svg: Element, title: str, points: list[tuple[int, float]]) -> None:
-    """Title and description for those who do not see the curve."""
+def in_words(points: list[tuple[int, float]]) -> str:
+    """What the curve says, for those who do not see it."""
     (first, first_loss), (last, last_loss) = points[0], points[-1]
-    text = f"From {first_loss:.3f} at step {first:,} to {last_loss:.3f} at step {last:,}."
-    svg.set("role", "img")
-    for place, (tag, content) in enumerate([("title", title), ("desc", text)]):
-        element = Element(tag)
-        element.text = content
-        svg.insert(place, element)
+    return f"From {first_loss:.3f} at step {first:,} to {last_loss:.3f} at step {last:,}."

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 import pygal
 
-from training.charts import ATTRIBUTES, FORBIDDEN
+from training.svg import ATTRIBUTES, clean, describe
 
 WIDTH, HEIGHT = 720, 300
 TILTED_FROM = 7
@@ -29,8 +29,9 @@ def score_chart(labels: Sequence[str], curves: Sequence[Curve]) -> str:
     if not labels or not any(point for curve in curves for point in curve.points):
         return ""
     svg = draw(labels, curves).render_tree()
-    clean(svg, tilted=is_tilted(labels))
-    describe(svg, labels, curves)
+    anchors = {"axis x": {"text-anchor": "start"}} if is_tilted(labels) else {}
+    clean(svg, is_dropped=is_dropped, attributes={**ATTRIBUTES, **anchors})
+    describe(svg, title="Scores by checkpoint", text=in_words(labels, curves))
     return ElementTree.tostring(svg, encoding="unicode")
 
 
@@ -70,35 +71,15 @@ def bar(point: tuple[float, float] | None) -> dict[str, object] | None:
     return {"value": value, "ci": ends}
 
 
-def clean(svg: Element, *, tilted: bool) -> None:
-    """Takes out pygal's style, script, tooltips and comments; the dots and bars stay."""
-    wanted = ATTRIBUTES | ({"axis x": {"text-anchor": "start"}} if tilted else {})
-    for parent in list(svg.iter()):
-        for child in list(parent):
-            if is_unwanted(child):
-                parent.remove(child)
-        classes = parent.get("class", "")
-        for name, attributes in wanted.items():
-            if classes.startswith(name) or name in classes.split():
-                parent.attrib.update(attributes)
-        parent.attrib.pop("style", None)
-    svg.attrib.pop("id", None)
+def is_dropped(element: Element) -> bool:
+    """pygal's descriptions and tooltips; the dots and bars stay."""
+    return element.tag == "desc" or element.get("class", "").endswith(DROPPED)
 
 
-def is_unwanted(element: Element) -> bool:
-    if not isinstance(element.tag, str):
-        return True
-    return element.tag in FORBIDDEN | {"desc"} or element.get("class", "").endswith(DROPPED)
-
-
-def describe(svg: Element, labels: Sequence[str], curves: Sequence[Curve]) -> None:
-    """Title and description for those who do not see the curves."""
+def in_words(labels: Sequence[str], curves: Sequence[Curve]) -> str:
+    """What the curves say, for those who do not see them."""
     parts = [
         f"{label}: " + ", ".join(f"{c.name} {c.points[place][0]:.0%}" for c in curves if c.points[place])
         for place, label in enumerate(labels)
     ]
-    svg.set("role", "img")
-    for place, (tag, content) in enumerate([("title", "Scores by checkpoint"), ("desc", "; ".join(parts))]):
-        element = Element(tag)
-        element.text = content
-        svg.insert(place, element)
+    return "; ".join(parts)

@@ -3,7 +3,7 @@
 from django import forms
 
 from playground.chat.threads import Prompt
-from training.models import Checkpoint
+from playground.model_field import ModelField
 
 MAX_CHARACTERS = 32_000
 MAX_NEW_TOKENS = 32_768
@@ -14,14 +14,7 @@ class MessageForm(forms.Form):
     """A prompt and how its answer is sampled."""
 
     text = forms.CharField(strip=False)
-    model = forms.ModelChoiceField(
-        Checkpoint.objects.all(),
-        to_field_name="name",
-        error_messages={
-            "required": "Choose a model first.",
-            "invalid_choice": "There is no model of that name any more. Choose another.",
-        },
-    )
+    model = ModelField()
     temperature = forms.FloatField(min_value=0, max_value=2, required=False)
     max_tokens = forms.IntegerField(min_value=1, max_value=MAX_NEW_TOKENS, required=False)
 

@@ -10,12 +10,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.owners import Owner
 from playground.chat.models_offered import model_menu
 from playground.database import while_wanted
+from playground.model_field import ModelField
 from playground.traces.requests import own_trace
 from tracing.core.errors import InputError, TracingError
 from tracing.core.request import TOKENS_MAX
 from tracing.kept import keep_trace
 from tracing.models import KeptKind, KeptTrace
-from training.models import Checkpoint
 from training.traces import trace_checkpoint
 
 CHARACTERS_MAX = 200_000
@@ -26,14 +26,7 @@ class TextForm(forms.Form):
     """A text, and the model whose training data is searched for its words."""
 
     text = forms.CharField(strip=False, error_messages={"required": "Paste a text first."})
-    model = forms.ModelChoiceField(
-        Checkpoint.objects.all(),
-        to_field_name="name",
-        error_messages={
-            "required": "Choose a model first.",
-            "invalid_choice": "There is no model of that name any more. Choose another.",
-        },
-    )
+    model = ModelField()
 
     def clean_text(self) -> str:
         text: str = self.cleaned_data["text"].replace("\r\n", "\n")

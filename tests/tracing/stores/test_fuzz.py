@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tracing.support.damage import AT_REST, WHILE_OPEN
+from tests.tracing.support.damages import AT_REST, WHILE_OPEN
 
 CASES = {"headwater": 2000, "infini-gram": 200}  # each of the latter starts processes of its own
 
