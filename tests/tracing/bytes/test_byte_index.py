@@ -320,7 +320,12 @@ def test_one_store_and_the_same_documents_in_eight_give_one_trace(
 
 
 def shown(span: dict[str, Any], trace: dict[str, Any]) -> tuple[Any, ...]:
-    """What a span says, with what its documents show in place of their numbers."""
+    """What a span says, with what its documents show in place of their numbers: their text, and the words
+    marked in it. Where words stand in a document twice, either place may have been drawn."""
     said = {name: value for name, value in span.items() if name not in ("documents", "relevance")}
     documents = [trace["documents"][number] for number in span["documents"]]
-    return said, sorted((document["snippet"], document["matches"]) for document in documents)
+    return said, sorted((document["snippet"], marked_words(document)) for document in documents)
+
+
+def marked_words(document: dict[str, Any]) -> set[str]:
+    return {document["snippet"][start:end] for start, end in document["matches"]}

@@ -124,12 +124,17 @@ class _Scoring:
         slots[self.terms.token_ids] = np.arange(self.terms.token_ids.size)
         return slots
 
+    @cached_property
+    def weights(self) -> NDArray[np.float64]:
+        """A copy: kernels would be compiled anew for read-only ones, as those are that came over the wire."""
+        return np.array(self.terms.weights)
+
     def scores(self, shard: Shard, windows: Longs) -> NDArray[np.float64]:
         """Score of each window, (start, stop) bytes of tokenized.N in the shard."""
         scores = np.zeros(len(windows))
         data, width = shard.tokenized, shard.kind.width_bytes
         options = (SATURATION, LENGTH_SHARE, self.terms.mean_length)
-        by = (self.slots, self.terms.weights)
+        by = (self.slots, self.weights)
         kernels.score_windows(data.data, data.state, width, windows, *by, *options, scores)
         return scores
 
