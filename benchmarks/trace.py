@@ -1,7 +1,8 @@
 """How long a trace of a 500-token text takes, beside infini-gram's engine on the same files.
 
 `python -m benchmarks.trace [--tokens N] [--texts N] [--directory DIR]`. The store holds real text (the Python
-standard library) and seeded synthetic text with repeats; DIR keeps it for the next time. One core, all warm.
+standard library) and seeded synthetic text with repeats, a second one lessons like the demo's; DIR keeps them
+for the next time. One core, all warm.
 infini-gram runs in a process of its own, at the setting that OLMoTrace uses (spans of up to a million
 occurrences) and at others, and as a whole pipeline like infinigram-api's: attribute, ten documents of each of
 the rarest spans, decoded, ranked by rank_bm25. Every answer of ours is compared with infini-gram's.
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import corpora, measuring
+from benchmarks import corpora, lessons, measuring
 from benchmarks.measuring import Row
 from tracing.core.matching.corpus import Corpus
 from tracing.core.matching.spans import maximal_spans
@@ -42,10 +43,18 @@ def main() -> None:
     with ExitStack() as stack:
         kept = options.directory or stack.enter_context(tempfile.TemporaryDirectory())
         store = corpora.open_or_build(Path(kept), options.tokens)
-        rows = [row for kind in corpora.TEXTS for row in measure(store, Path(kept), kind, options)]
+        kinds = {kind: texts_of(kind, store, options) for kind in corpora.TEXTS}
+        rows = [
+            row for kind, texts in kinds.items() for row in measure(store, Path(kept), kind, texts, options)
+        ]
+        taught = lessons.open_or_build(Path(kept), options.tokens)
+        texts = answers_of(Path(kept), options)
+        rows += measure(taught, Path(kept), "answers on lessons", texts, options)
     same = all(row.get("same spans", True) for row in rows)
     notes = [
-        f"A store of {store.tokens:,} tokens, {store.documents:,} documents. Times in ms a text.",
+        f"Quotations and new text in a store of {store.tokens:,} tokens, {store.documents:,} documents of "
+        f"library and synthetic text; answers in one of {taught.tokens:,} tokens, {taught.documents:,} "
+        "lessons like the demo's. Times in ms a text.",
         f"Spans and counts equal to infini-gram {version('infini-gram')}'s in every text: {same}.",
         "`times ours` is the median over that of our matching, or of our whole trace for the pipeline.",
     ]
@@ -62,10 +71,20 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measure(store: TokenStore, directory: Path, kind: str, options: argparse.Namespace) -> list[Row]:
-    """All rows of one kind of text."""
+def texts_of(kind: str, store: TokenStore, options: argparse.Namespace) -> list[list[int]]:
     rng = np.random.default_rng(options.seed)
-    texts = [corpora.TEXTS[kind](store, TEXT_TOKENS, rng) for _ in range(options.texts)]
+    return [corpora.TEXTS[kind](store, TEXT_TOKENS, rng) for _ in range(options.texts)]
+
+
+def answers_of(directory: Path, options: argparse.Namespace) -> list[list[int]]:
+    tokenizer = corpora.open_or_train(directory)
+    return [lessons.answers(tokenizer, TEXT_TOKENS, options.seed + n) for n in range(options.texts)]
+
+
+def measure(
+    store: TokenStore, directory: Path, kind: str, texts: list[list[int]], options: argparse.Namespace
+) -> list[Row]:
+    """All rows of one kind of text."""
     ours, spans = measure_ours(store, directory, texts)
     theirs = [measure_attribute(store, texts, spans, count, options.seconds) for count in MAX_COUNTS]
     theirs.append(measure_pipeline(store, directory, texts, options.seconds))
