@@ -53,7 +53,7 @@ def main() -> None:
         f"A store of {store.tokens:,} tokens. Answers of {options.size} tokens, a long one of "
         f"{options.long:,}. Times in ms.",
         "CPU: of following one token. Delay: from a token to the server-sent event that paints its span.",
-        "Never painted: spans that end up in text which Markdown does not show, such as a link's address.",
+        "Never painted: spans that no update painted whole (Markdown may hide them: not shown yet).",
     ]
     measuring.keep(options, "live", "Following answers while they stream", notes, rows, load)
 
