@@ -7,6 +7,9 @@ from django.db import models
 from django.utils import timezone
 
 from tracing.models import Store
+from training.datasets.models import Dataset as Dataset
+from training.datasets.models import DatasetFormat as DatasetFormat
+from training.datasets.models import DatasetState as DatasetState
 
 
 class Flow(models.Model):

@@ -27,3 +27,7 @@ class DivergedError(TrainingError):
 
 class CheckpointError(TrainingError):
     """A checkpoint that is missing, damaged or of another kind than needed."""
+
+
+class DatasetError(TrainingError):
+    """An uploaded data set that cannot be taken or used."""

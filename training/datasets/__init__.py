@@ -1,0 +1,1 @@
+"""Data that people bring: uploaded, checked row by row, made into token stores."""
