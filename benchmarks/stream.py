@@ -19,9 +19,9 @@ from uuid import UUID
 import httpx
 
 from benchmarks import machine
-from playground.core.engine_process import SERVED_NAME
 from playground.core.prompt import ChatFormat
 from tests.sites import DemoSite
+from training.core.serving.engine_process import SERVED_NAME
 
 PROMPTS = [
     f"What is {one} + {other}?" for one, other in zip(range(11, 29, 2), range(12, 28, 2), strict=False)

@@ -15,11 +15,11 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from playground.core.engine_process import EngineConfig, EngineProcess
-from playground.core.errors import EngineStartError
 from playground.core.placement import Slot, SlotState
 from playground.engines import living_leases
 from playground.models import Engine, EngineState
+from training.core.errors import EngineStartError
+from training.core.serving.engine_process import EngineConfig, EngineProcess
 from training.models import Checkpoint
 
 logger = logging.getLogger(__name__)

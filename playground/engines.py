@@ -14,10 +14,11 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from playground.cancellation import end
-from playground.core import model_files
-from playground.core.errors import EngineStartError, EngineUnavailable
+from playground.core.errors import EngineUnavailable
 from playground.database import in_database
 from playground.models import Deployment, Engine, EngineLease, EngineState
+from training.core.errors import EngineStartError
+from training.core.serving import model_files
 from training.models import Checkpoint
 
 LEASE_S = 20.0

@@ -9,14 +9,14 @@ from datetime import timedelta
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from playground.core import model_files
-from playground.core.engine_leftovers import end_leftovers
-from playground.core.engine_process import EngineConfig
-from playground.core.errors import EngineStartError
 from playground.core.placement import Action, Slot, Verb, Want, plan
 from playground.engine_slot import EngineSlot
 from playground.engines import pin_heads
 from playground.models import Deployment, Engine, EngineLease, EngineState
+from training.core.errors import EngineStartError
+from training.core.serving import model_files
+from training.core.serving.engine_leftovers import end_leftovers
+from training.core.serving.engine_process import EngineConfig
 from training.models import Checkpoint
 
 logger = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ from weakref import WeakKeyDictionary
 
 import httpx
 
-from playground.core.engine_process import SERVED_NAME
 from playground.core.errors import EngineDied, EngineRefused
 from playground.core.sampling import SamplingParameters
 from tracing.core.text.tokenizer import TextTokenizer
+from training.core.serving.engine_process import SERVED_NAME
 
 SILENCE_S = 300.0
 """An engine that says nothing for so long in the middle of an answer is given up."""

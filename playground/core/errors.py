@@ -31,7 +31,3 @@ class EngineDied(GenerationError):
 
 class EngineRefused(GenerationError):
     """The engine answered a request with an error of its own."""
-
-
-class EngineStartError(GenerationError):
-    """An engine process could not be started, or could not take a checkpoint."""

@@ -14,12 +14,12 @@ from django.db import connection
 
 from accounts.models import Scope, User
 from accounts.services import create_key
-from playground.core.engine_process import EngineConfig
 from playground.engines import want
 from playground.models import Engine, EngineState
 from playground.supervisor import TICK_S, Supervisor
 from tests.flows import trained_flow, trained_home
 from tests.playground.tiny_model import digest, write_checkpoint
+from training.core.serving.engine_process import EngineConfig
 from training.models import Checkpoint
 
 __all__ = ["trained_flow", "trained_home"]

@@ -18,13 +18,13 @@ from django.conf import settings
 
 from playground.core.decoding import TokenDecoder
 from playground.core.engine_client import EngineClient, GenerationRequest, Sampled
-from playground.core.engine_leftovers import end_leftovers
-from playground.core.engine_process import EngineConfig, EngineProcess
-from playground.core.errors import EngineStartError
-from playground.core.model_files import dtype, kv_cache_bytes, weights_shape
 from playground.core.prompt import ChatFormat
 from playground.core.sampling import SamplingParameters
 from tests.playground.test_engine_serving import HELLO, greedy_reference
+from training.core.errors import EngineStartError
+from training.core.serving.engine_leftovers import end_leftovers
+from training.core.serving.engine_process import EngineConfig, EngineProcess
+from training.core.serving.model_files import dtype, kv_cache_bytes, weights_shape
 from training.models import Checkpoint
 
 Directories = dict[str, Path]

@@ -26,7 +26,6 @@ from playground.completions import (
     stream_completion,
 )
 from playground.core.engine_client import client_of
-from playground.core.engine_process import SERVED_NAME
 from playground.core.errors import EngineUnavailable, PromptTooLong
 from playground.core.prompt import ChatFormat
 from playground.database import in_database
@@ -35,6 +34,7 @@ from playground.models import Engine, EngineLease, EngineState
 from playground.supervisor import Supervisor
 from tests.playground.conftest import generated_tokens, running_answers, until
 from tests.playground.tiny_model import CONTEXT_TOKENS
+from training.core.serving.engine_process import SERVED_NAME
 from training.models import Checkpoint
 
 HELLO = [{"role": "user", "content": "Hello there"}]

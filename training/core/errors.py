@@ -31,3 +31,11 @@ class CheckpointError(TrainingError):
 
 class DatasetError(TrainingError):
     """An uploaded data set that cannot be taken or used."""
+
+
+class EngineStartError(TrainingError):
+    """An engine process could not be started, or could not take a checkpoint."""
+
+
+class EngineLost(TrainingError):
+    """An engine that answered during training does not any more, and starting it again did not help."""

@@ -10,8 +10,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from playground.core.engine_process import EngineConfig
 from playground.supervisor import Supervisor
+from training.core.serving.engine_process import EngineConfig
 
 GPU_MEMORY_SHARE = 0.85
 """Of a GPU's memory, all engines of the node together."""

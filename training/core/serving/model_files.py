@@ -7,8 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from playground.core.chat_template import read_json
-from playground.core.errors import EngineStartError
+from training.core.errors import EngineStartError
 
 # Of config.json: what may differ between checkpoints of one architecture.
 INCIDENTAL = {
@@ -31,7 +30,7 @@ def weights_shape(directory: Path) -> str:
 
     Raises EngineStartError where the checkpoint cannot be served at all.
     """
-    configuration = read_json(directory / "config.json")
+    configuration = read_config(directory / "config.json")
     if not configuration:
         raise EngineStartError(f"{directory} has no config.json: restore or remove this checkpoint.")
     kept = {key: value for key, value in configuration.items() if key not in INCIDENTAL}
@@ -62,14 +61,14 @@ def tensor_shapes(path: Path) -> list[tuple[str, str, list[int]]]:
 
 def dtype(directory: Path) -> str:
     """float32 is asked for by name, because engines otherwise serve it in half of its bits."""
-    configuration = read_json(directory / "config.json")
+    configuration = read_config(directory / "config.json")
     stored = configuration.get("dtype") or configuration.get("torch_dtype")
     return "float32" if stored in {"float32", None} else "auto"
 
 
 def kv_cache_bytes(directory: Path) -> int:
     """Memory for the keys and values of KV_SEQUENCES sequences as long as the model reads."""
-    c = read_json(directory / "config.json")
+    c = read_config(directory / "config.json")
     heads = whole(c, "num_attention_heads")
     head_size = c.get("head_dim") or whole(c, "hidden_size") // heads
     kv_heads = c.get("num_key_value_heads") or heads
@@ -84,3 +83,14 @@ def whole(configuration: dict[str, Any], name: str) -> int:
     if not isinstance(value, int) or value < 1:
         raise EngineStartError(f"config.json gives {name} as {value!r}: restore or remove this checkpoint.")
     return value
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """An object from a file; empty where there is no such file."""
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise EngineStartError(f"{path} is not JSON ({error}): restore the checkpoint.") from error
+    return content if isinstance(content, dict) else {}

@@ -11,9 +11,9 @@ from typing import IO
 
 import httpx
 
-from playground.core import model_files
-from playground.core.engine_leftovers import LAUNCHER, end_group
-from playground.core.errors import EngineStartError
+from training.core.errors import EngineStartError
+from training.core.serving import model_files
+from training.core.serving.engine_leftovers import LAUNCHER, end_group
 
 SERVED_NAME = "headwater"
 HEALTH_TIMEOUT_S = 10.0
