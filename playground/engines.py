@@ -184,6 +184,8 @@ def want(checkpoint: Checkpoint) -> None:
 
 def what_is_missing(checkpoint: Checkpoint, waited_s: float, timeout_s: float) -> str:
     """Why there is no engine yet, for whoever waits; EngineUnavailable where waiting has no point."""
+    if damage := Checkpoint.objects.filter(pk=checkpoint.pk).values_list("damage", flat=True).first():
+        raise EngineUnavailable(f"{checkpoint.name} cannot be served: {damage}")
     try:
         model_files.weights_shape(checkpoint.path)
     except (EngineStartError, OSError) as error:

@@ -97,6 +97,21 @@ class Thread(models.Model):
         return self.title
 
 
+class Pair(models.Model):
+    """Two conversations beside each other: the same prompts to two models. Its threads' owner is its own."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    left = models.OneToOneField(Thread, on_delete=models.CASCADE, related_name="left_of")
+    right = models.OneToOneField(Thread, on_delete=models.CASCADE, related_name="right_of")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.left.title
+
+
 class Role(models.TextChoices):
     USER = "user", "you"
     ASSISTANT = "assistant", "model"

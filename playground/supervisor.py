@@ -177,7 +177,7 @@ def wanted_checkpoints() -> list[Wanted]:
 
 def shape_of(checkpoint: Checkpoint | None) -> str | None:
     """Between which checkpoints weights can be swapped; None for one that cannot be served at all."""
-    if checkpoint is None:
+    if checkpoint is None or checkpoint.damage:
         return None
     try:
         return model_files.weights_shape(checkpoint.path)

@@ -116,6 +116,16 @@ class Checkpoint(models.Model):
     thinking = models.BooleanField(default=False, help_text="It thinks in <think> before it answers.")
     scores = models.JSONField(default=dict)
     metrics = models.JSONField(default=dict)
+    config = models.JSONField(default=dict, help_text="Every setting of its stage.")
+    code_commit = models.CharField(max_length=64, blank=True, help_text="Of Headwater, as it was trained.")
+    cost = models.JSONField(
+        default=dict, help_text="CPU, GPU and wall seconds and tokens of its own stage, up to its step."
+    )
+    lineage_cost = models.JSONField(default=dict, help_text="The same, with all that it descends from.")
+    verified_at = models.DateTimeField(null=True, help_text="When its weights' digest was last computed.")
+    damage = models.TextField(
+        blank=True, help_text="What is wrong with its weights; engines and jobs refuse it then."
+    )
     stores = models.ManyToManyField(Store, through="TrainedOn", related_name="checkpoints")
     created_at = models.DateTimeField(auto_now_add=True)
 

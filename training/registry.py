@@ -48,6 +48,10 @@ def fields_of(manifest: CheckpointManifest, scores: Mapping[str, Any]) -> dict[s
         "thinking": manifest.thinking,
         "metrics": dict(manifest.metrics),
         "scores": {**manifest.scores, **scores},
+        "config": dict(manifest.config),
+        "code_commit": manifest.code_commit,
+        "cost": dict(manifest.cost),
+        "lineage_cost": dict(manifest.lineage_cost),
     }
 
 

@@ -1,12 +1,12 @@
 """What Celery workers do: run training jobs and evaluations (queue gpu), look after jobs whose worker died,
-pack small stores."""
+pack small stores, read large weights to verify them."""
 
 from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 
-from training import evaluations, jobs, packing, runner
+from training import evaluations, jobs, packing, runner, verification
 
 
 @shared_task(name="training.tasks.run_job")
@@ -27,6 +27,11 @@ def pack_lineages() -> None:
 @shared_task(name="training.tasks.evaluate")
 def evaluate(checkpoint_id: int, task: str, options: dict[str, Any]) -> None:
     evaluations.evaluate_queued(checkpoint_id, task, options)
+
+
+@shared_task(name="training.tasks.verify_checkpoint")
+def verify_checkpoint(checkpoint_id: int, user_id: int) -> None:
+    verification.verify_queued(checkpoint_id, user_id)
 
 
 @worker_ready.connect

@@ -36,7 +36,7 @@ class CheckpointManifest:
 
     name: str
     digest: str
-    """Of the weights: "sha256:<hex>" of model.safetensors."""
+    """Of the weights: "sha256:<hex>", as `weights_digest` makes it."""
     parents: tuple[str, ...]
     """Names of the checkpoints that its stage started from."""
     stage: str
@@ -53,6 +53,10 @@ class CheckpointManifest:
     thinking: bool
     metrics: Mapping[str, float] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
+    cost: Mapping[str, float] = field(default_factory=dict)
+    """What its own stage has cost up to this step: the fields of `training.core.cost.Cost`."""
+    lineage_cost: Mapping[str, float] = field(default_factory=dict)
+    """The same of its stage and all that it descends from, no run counted twice."""
     format: str = FORMAT
     code_commit: str = ""
     created: str = ""
@@ -70,7 +74,7 @@ def publish_checkpoint(
         _write_model(model, partial.path)
         _write_tokenizer(tokenizer, partial.path, manifest.chat, model.config.max_position_embeddings)
         fields = asdict(manifest) | {
-            "digest": file_digest(partial.path / WEIGHTS),
+            "digest": weights_digest(partial.path),
             "code_commit": code_commit(),
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
@@ -89,6 +93,38 @@ def read_checkpoint(folder: Path) -> CheckpointManifest:
         return CheckpointManifest(**fields | {"stores": stores, "parents": tuple(fields["parents"])})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"no usable checkpoint at {folder}: {MANIFEST}: {error}") from error
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that hold the weights: one, its shards, or an adapter's. Empty where there are none."""
+    return sorted(folder.glob("*.safetensors"))
+
+
+def weights_digest(folder: Path) -> str:
+    """Digest of the weights: of the file, or where there are several of the list of their names and digests.
+
+    Raises CheckpointError where there is no such file, or one cannot be read."""
+    files = weight_files(folder)
+    if not files:
+        raise CheckpointError(f"{folder} holds no weights (*.safetensors): restore or remove the checkpoint")
+    try:
+        digests = [file_digest(path) for path in files]
+    except OSError as error:
+        raise CheckpointError(f"the weights in {folder} cannot be read: {error}") from error
+    if len(files) == 1:
+        return digests[0]
+    listed = "".join(f"{path.name} {digest}\n" for path, digest in zip(files, digests, strict=True))
+    return "sha256:" + hashlib.sha256(listed.encode()).hexdigest()
+
+
+def check_weights(folder: Path, manifest: CheckpointManifest) -> None:
+    """Raises CheckpointError unless the weights in `folder` are those that the manifest names."""
+    found = weights_digest(folder)
+    if found != manifest.digest:
+        raise CheckpointError(
+            f"the weights in {folder} are not those that were published: their digest is {found}, the "
+            f"manifest says {manifest.digest}; restore the files or remove the checkpoint"
+        )
 
 
 def file_digest(path: Path) -> str:

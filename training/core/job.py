@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from training.core.cost import CostBook
 from training.core.events import Events
 from training.core.recipe_files import JobConfig
 
@@ -15,6 +16,11 @@ class Job:
     folder: Path
     config: JobConfig
     events: Events
+
+    @cached_property
+    def costs(self) -> CostBook:
+        """What the job costs, counted from the first time that this is asked for."""
+        return CostBook(self.folder)
 
     @cached_property
     def home(self) -> Path:

@@ -101,6 +101,7 @@ class Loop:
     def _save(self, done: int) -> None:
         with self._meter.paused():
             self._state.save(done, self._stage.model, self._optimizer)
+            self._stage.job.costs.save()
         self._saved_at = time.monotonic()
 
     def _publish(self, done: int) -> None:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from training.core.checkpoints import CheckpointManifest, StoreRead, publish_checkpoint, read_checkpoint
+from training.core.cost import lineage_cost
 from training.core.errors import CheckpointError
 from training.core.evaluation.exam import Scores
 from training.core.recipe_files import recipe_table
@@ -70,6 +71,7 @@ class Publisher:
         self, name: str, done: int, metrics: Mapping[str, float], scores: Scores
     ) -> CheckpointManifest:
         stage, store = self._stage, self._stage.store.manifest
+        cost = stage.job.costs.so_far(metrics.get("tokens", 0))
         own = StoreRead(store.name, store.digest, stage.recipe.seed)
         return CheckpointManifest(
             name=name,
@@ -86,6 +88,8 @@ class Publisher:
             thinking=stage.thinking,
             metrics={**metrics, **{f"{name}_before": score for name, score in stage.before.items()}},
             scores=scores,
+            cost=cost.to_json(),
+            lineage_cost=lineage_cost(cost, stage.parents, stage.job.home / "checkpoints").to_json(),
         )
 
     def _announce(self, manifest: CheckpointManifest, folder: Path) -> None:

@@ -11,6 +11,8 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from tracing.core.errors import TracingError
@@ -42,12 +44,22 @@ def run_job(folder: Path, events: Events) -> int:
         config = read_job(folder)
         prepare_openmp(config.threads)
         stage = importlib.import_module(f"training.core.stages.{config.stage.replace('-', '_')}")
-        stage.run(Job(folder, config, events))
+        run_stage(stage.run, Job(folder, config, events))
         events.write("done", cpu_s=round(time.process_time(), 1), wall_s=round(time.monotonic() - started, 1))
     except Exception as error:
         report(error, events)
         return FAILED
     return 0
+
+
+def run_stage(run: Callable[[Job], None], job: Job) -> None:
+    """Run it, and keep what it has cost however it ends."""
+    costs = job.costs  # which count from now on
+    try:
+        run(job)
+    finally:
+        with suppress(OSError):  # a full disk has its own event
+            costs.save()
 
 
 def report(error: Exception, events: Events) -> None:

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 from tracing.core.stores.store import TokenStore
 from tracing.core.text.tokenizer import TextTokenizer
 from training.core.arithmetic import Range
-from training.core.checkpoints import CheckpointManifest, read_checkpoint
+from training.core.checkpoints import CheckpointManifest, check_weights, read_checkpoint
 from training.core.errors import CheckpointError, RecipeError, TrainingError
 from training.core.evaluation.exam import Exam, Form, Scores, library_answers, recital
 from training.core.job import Job
@@ -39,8 +39,8 @@ def open_tokenizer(job: Job) -> Tokenizer:
 
 
 def open_parent(job: Job, store: TokenStore) -> tuple[Path, CheckpointManifest]:
-    """The checkpoint that the stage starts from. Raises CheckpointError where it is missing or of other token
-    ids."""
+    """The checkpoint that the stage starts from. Raises CheckpointError where it is missing, damaged or of
+    other token ids."""
     if job.config.parent is None:
         raise CheckpointError(f"{job.config.stage} starts from a checkpoint: name one as `parent`")
     folder = Path(job.config.parent)
@@ -49,6 +49,7 @@ def open_parent(job: Job, store: TokenStore) -> tuple[Path, CheckpointManifest]:
         raise CheckpointError(
             f"{folder} speaks tokenizer {manifest.tokenizer}, the store {store.manifest.tokenizer}"
         )
+    check_weights(folder, manifest)
     return folder, manifest
 
 
