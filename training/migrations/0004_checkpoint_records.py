@@ -32,7 +32,7 @@ def known_cost(checkpoint: Any) -> dict[str, float]:
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('training', '0002_evaluations'),
+        ('training', '0003_datasets'),
     ]
 
     operations = [
