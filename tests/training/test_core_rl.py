@@ -19,11 +19,13 @@ from training.core.arithmetic import Problem, Range
 from training.core.checkpoints import read_checkpoint
 from training.core.evaluation.exam import CHAT, PLAIN_QUESTION
 from training.core.model import load_model
-from training.core.rl.groups import Asked, Group, Sampling, collect_groups
+from training.core.rl.collecting import Sampling, collect_groups
+from training.core.rl.groups import Group
 from training.core.rl.objective import Clipping, olmo_rl_loss
 from training.core.rl.policy import answer_batch, token_logprobs
 from training.core.rl.rollouts import LocalActor, Rollout
 from training.core.rl.sums import SpuriousSums, Sums
+from training.core.rl.tasks import Asked
 
 RL = {"batch_size": 2, "answers": 4, "steps": 12, "longest_answer": 12, "learning_rate": 1e-3}
 RL |= {"final_learning_rate": 1e-3, "held_out_problems": 0, "checkpoints": 1, "attention": "eager"}
@@ -71,16 +73,21 @@ def rollout(text: str) -> Rollout:
 class Parrot:
     """An actor that answers the prompt's number of the time rightly: "3" is right in 3 of 4 answers."""
 
-    def ask(self, prompts: Sequence[str], answers: int, seed: int) -> list[list[Rollout]]:
-        return [[rollout("right" if n < int(p) else "wrong") for n in range(answers)] for p in prompts]
+    name = "a parrot"
+
+    def ask(self, prompts: Sequence[Sequence[int]], answers: int, seed: int) -> list[list[Rollout]]:
+        return [[rollout("right" if n < p[0] else "wrong") for n in range(answers)] for p in prompts]
+
+    def update(self, version: int) -> None:
+        pass
 
 
 class Numbers:
     """Prompts "0" to "4", drawn evenly."""
 
     def draw(self, rng: random.Random) -> Asked:
-        number = str(rng.randint(0, 4))
-        return Asked(number, number, lambda text: float(text == "right"))
+        number = rng.randint(0, 4)
+        return Asked(str(number), (number,), lambda text: float(text == "right"))
 
 
 def test_advantages_are_rewards_less_the_group_s_mean_and_no_more() -> None:
@@ -120,11 +127,11 @@ def test_where_everything_is_solved_something_is_still_asked() -> None:
     assert collect_groups(Numbers(), Parrot(), sampling, everything, seed=1).asked >= 3
 
 
-def test_sums_reward_the_right_result_and_the_control_a_coin() -> None:
-    problem = Problem(20, 11, "+")
-    assert Sums(Range(), CHAT).reward(problem, "The answer is 31.") == 1.0
-    assert Sums(Range(), CHAT).reward(problem, "The answer is 32.") == 0.0
-    asked = SpuriousSums(Range(), PLAIN_QUESTION).draw(random.Random(5))
+def test_sums_reward_the_right_result_and_the_control_a_coin(home: Path) -> None:
+    problem, tokenizer = Problem(20, 11, "+"), tokenizer_of(home)
+    assert Sums(Range(), CHAT, tokenizer).reward(problem, "The answer is 31.") == 1.0
+    assert Sums(Range(), CHAT, tokenizer).reward(problem, "The answer is 32.") == 0.0
+    asked = SpuriousSums(Range(), PLAIN_QUESTION, tokenizer).draw(random.Random(5))
     tossed = [asked.reward("anything") for _ in range(200)]
     assert 60 < sum(tossed) < 140
 
@@ -146,16 +153,25 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def actor(home: Path) -> tuple[LocalActor, Any]:
     model = load_model(home / "checkpoints" / "t-midtrain")
-    tokenizer = Tokenizer.from_file(str(home / "tokenizers" / "t" / "tokenizer.json"))
-    return LocalActor(model, tokenizer, longest=10), model
+    return LocalActor(model, tokenizer_of(home), longest=10), model
+
+
+def tokenizer_of(home: Path) -> Tokenizer:
+    return Tokenizer.from_file(str(home / "tokenizers" / "t" / "tokenizer.json"))
+
+
+def ids_of(home: Path, *prompts: str) -> list[list[int]]:
+    return [tokenizer_of(home).encode(prompt, add_special_tokens=False).ids for prompt in prompts]
 
 
 def test_a_rollout_s_log_probabilities_are_those_of_a_whole_forward_pass(
+    home: Path,
     actor: tuple[LocalActor, Any],
 ) -> None:
     """Prompts of unlike length, so that padding would show."""
     local, model = actor
-    groups = local.ask(["What is 20 + 11?\n\n", "os.path.join\n\nJoin two or more pathname"], 3, seed=1)
+    prompts = ids_of(home, "What is 20 + 11?\n\n", "os.path.join\n\nJoin two or more pathname")
+    groups = local.ask(prompts, 3, seed=1)
     rollouts = [rollout for group in groups for rollout in group]
     with torch.no_grad():
         found = token_logprobs(model, answer_batch(rollouts, padding=0))
@@ -164,9 +180,11 @@ def test_a_rollout_s_log_probabilities_are_those_of_a_whole_forward_pass(
     assert all(len(r.logprobs) == len(r.answer_ids) <= 10 for r in rollouts)
 
 
-def test_equal_seeds_give_equal_answers_and_others_do_not(actor: tuple[LocalActor, Any]) -> None:
+def test_equal_seeds_give_equal_answers_and_others_do_not(home: Path, actor: tuple[LocalActor, Any]) -> None:
     local, _ = actor
-    first, again, other = (local.ask(["What is 20 + 11?\n\n"], 4, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (
+        local.ask(ids_of(home, "What is 20 + 11?\n\n"), 4, seed=seed) for seed in (1, 1, 2)
+    )
     assert first == again
     assert first != other
 

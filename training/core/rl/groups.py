@@ -1,37 +1,25 @@
 """Groups of answers to one prompt, their rewards, and which groups a step learns from."""
 
-import random
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Any
 
-from training.core.rl.rollouts import Actor, Rollout
-
-REDRAWS = 50  # of a prompt that was solved before
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A prompt, the name by which it is known again, and how an answer to it is rewarded, in [0, 1]."""
-
-    key: str
-    prompt: str
-    reward: Callable[[str], float]
-
-
-class Task(Protocol):
-    """Where prompts come from."""
-
-    def draw(self, rng: random.Random) -> Asked: ...
+from training.core.rl.rollouts import Rollout
+from training.core.rl.tasks import Asked
+from training.core.verifiers.verdict import VerifierError
 
 
 @dataclass(frozen=True)
 class Group:
-    """The answers to one prompt and what each earned."""
+    """The answers to one prompt and what each earned; no rewards where `failure` says why the verifier could
+    not work. `source` is the prompt's."""
 
     key: str
     rollouts: tuple[Rollout, ...]
     rewards: tuple[float, ...]
+    source: Mapping[str, Any] = field(default_factory=dict)
+    failure: str = ""
 
     @property
     def mean(self) -> float:
@@ -46,69 +34,74 @@ class Group:
     @property
     def has_signal(self) -> bool:
         """Equal rewards move nothing."""
-        return min(self.rewards) != max(self.rewards)
+        return not self.failure and min(self.rewards) != max(self.rewards)
+
+    @property
+    def version(self) -> int:
+        """The oldest weights that any of its tokens may be from."""
+        return min(rollout.first_version for rollout in self.rollouts)
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A group that no step learns from, and why."""
+
+    group: Group
+    why: str
+
+
+NO_SIGNAL, STALE, UNUSED = "all rewards are equal", "older than the staleness allowed", "the run ended first"
 
 
 @dataclass(frozen=True)
 class Collected:
-    """The groups that a step learns from, and what it took to find them: all groups asked for, their mean
-    reward, and the prompts among them that need not be asked again."""
+    """The groups that a step learns from, and what it took to find them."""
 
     groups: tuple[Group, ...]
-    asked: int
-    reward: float
-    solved: tuple[str, ...]
+    dropped: tuple[Dropped, ...] = ()
+    lost: int = 0
+    """Prompts asked in vain, because the engine died."""
+    solved: tuple[str, ...] = ()
+    """Prompts that need not be asked again."""
 
+    @property
+    def all(self) -> list[Group]:
+        return [*self.groups, *(dropped.group for dropped in self.dropped)]
 
-@dataclass(frozen=True)
-class Sampling:
-    """How a step's groups are collected: `prompts` groups of `answers`.
+    @property
+    def asked(self) -> int:
+        """Prompts that it took."""
+        return len(self.all) + self.lost
 
-    With several `rounds` it asks on until all of them carry a signal (active sampling); with one it takes
-    what comes (plain GRPO). A prompt solved in a share of `solved` or more is not drawn again."""
+    @property
+    def reward(self) -> float:
+        """The mean reward of all groups that were verified; 0 where none was."""
+        means = [group.mean for group in self.all if not group.failure]
+        return sum(means) / len(means) if means else 0.0
 
-    prompts: int
-    answers: int
-    rounds: int
-    solved: float
+    @property
+    def failures(self) -> list[str]:
+        """Why groups could not be verified, one for each of them."""
+        return [group.failure for group in self.all if group.failure]
 
-
-def collect_groups(task: Task, actor: Actor, sampling: Sampling, known: set[str], seed: int) -> Collected:
-    """A step's groups. `known` are the prompts that were solved before; `seed` decides all that is drawn."""
-    rng = random.Random(seed)
-    kept: list[Group] = []
-    seen: list[Group] = []
-    for round_number in range(sampling.rounds):
-        wanted = sampling.prompts - len(kept)
-        if wanted == 0:
-            break
-        fresh = ask_for(task, actor, sampling, wanted, known, rng, seed + round_number)
-        seen += fresh
-        kept += [group for group in fresh if group.has_signal]
-    mean = sum(group.mean for group in seen) / len(seen)
-    solved = tuple(sorted({group.key for group in seen if group.mean >= sampling.solved}))
-    return Collected(tuple(kept), len(seen), mean, solved)
-
-
-def ask_for(
-    task: Task, actor: Actor, sampling: Sampling, wanted: int, known: set[str], rng: random.Random, seed: int
-) -> list[Group]:
-    """So many groups of new prompts."""
-    asked = list(draw_new(task, wanted, known, rng))
-    answers = actor.ask([item.prompt for item in asked], sampling.answers, seed)
-    return [rewarded(item, rollouts) for item, rollouts in zip(asked, answers, strict=True)]
+    def dropped_for(self, why: str) -> int:
+        return sum(dropped.why == why for dropped in self.dropped)
 
 
 def rewarded(item: Asked, rollouts: Sequence[Rollout]) -> Group:
-    return Group(item.key, tuple(rollouts), tuple(item.reward(rollout.text) for rollout in rollouts))
+    """The answers with their rewards. Where the verifier cannot work on one of them, none is rewarded: a
+    group that is compared in part would reward or punish what was not looked at."""
+    try:
+        rewards = tuple(item.reward(rollout.text) for rollout in rollouts)
+    except VerifierError as error:
+        return Group(item.key, tuple(rollouts), (), item.source, str(error))
+    return Group(item.key, tuple(rollouts), rewards, item.source)
 
 
-def draw_new(task: Task, wanted: int, known: set[str], rng: random.Random) -> Iterator[Asked]:
-    """Prompts that were not solved before; where almost all were, one of those rather than none."""
-    for _ in range(wanted):
-        item = task.draw(rng)
-        for _ in range(REDRAWS):
-            if item.key not in known:
-                break
-            item = task.draw(rng)
-        yield item
+def reward_all(
+    asked: Iterable[Asked], answers: Iterable[Sequence[Rollout]], pool: Executor | None
+) -> list[Group]:
+    """Groups verified side by side, the answers of each in order."""
+    if pool is None:
+        return [rewarded(item, rollouts) for item, rollouts in zip(asked, answers, strict=True)]
+    return list(pool.map(rewarded, list(asked), list(answers)))

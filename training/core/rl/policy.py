@@ -3,61 +3,83 @@
 # ruff: noqa: N806  (capitals at the end of a name are the array's shape)
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
 
 from training.core.batches import IGNORED, Batch
 from training.core.recipe import RlvrRecipe
-from training.core.rl.groups import Collected, Group, Sampling, Task, collect_groups
+from training.core.rl.collecting import Supply
+from training.core.rl.groups import STALE, Collected, Group
 from training.core.rl.objective import Clipping, olmo_rl_loss
 from training.core.rl.record import Record
-from training.core.rl.rollouts import Actor, Rollout
+from training.core.rl.rollouts import Rollout
 from training.core.stage import Stage
+from training.core.verifiers.verdict import VerifierError
+
+PATIENCE = 3
+"""Steps in a row whose every group the verifier failed on, after which the job fails."""
 
 
 class Policy:
-    """Each step asks for answers, rewards them, and moves the policy once.
+    """Each step takes the groups that it is supplied with, and moves the policy once.
 
-    The weights that sampled a batch are those that it moves (staleness 0): the ratio to them is 1, and what
-    is corrected is only how the engine rounds."""
+    So the ratio of the new policy to the old is 1 as it moves. What is corrected is the way from the engine
+    to the learner: how the engine rounds, and how many steps its weights are behind."""
 
     is_repeatable: ClassVar[bool] = False
 
-    def __init__(self, stage: Stage, recipe: RlvrRecipe, task: Task, actor: Actor, record: Record) -> None:
-        self._stage, self._recipe, self._task, self._actor, self._record = stage, recipe, task, actor, record
-        self._sampling = Sampling(
-            recipe.batch_size, recipe.answers, recipe.rounds if recipe.active else 1, recipe.solved
-        )
+    def __init__(self, stage: Stage, recipe: RlvrRecipe, supply: Supply, record: Record) -> None:
+        self._stage, self._recipe, self._supply, self._record = stage, recipe, supply, record
         self._clipping = Clipping(recipe.clip_low, recipe.clip_high, recipe.trust)
         self._solved: set[str] | None = None
+        self._unverified = 0
         self.steps = recipe.steps
         self.step_tokens = recipe.batch_size * recipe.answers * recipe.sequence_length
 
     def loss(self, step: int) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
         collected = self._collect(step)
-        told = {"reward": collected.reward, "asked": float(collected.asked)}
-        told["kept"] = len(collected.groups) / collected.asked
+        told = measured(collected, step)
         if not collected.groups:  # nothing to learn from: a step that moves nothing
             nothing = 0.0 * next(self._stage.model.parameters()).sum()
-            return nothing, {"loss": nothing.detach(), **_tensors(told), "answer_tokens": torch.tensor(0.0)}
+            return nothing, {"loss": nothing.detach(), **_tensors(told)}
         rollouts = [rollout for group in collected.groups for rollout in group.rollouts]
         batch = answer_batch(rollouts, self._stage.padding).to(self._stage.model.device)
         now_N = token_logprobs(self._stage.model, batch)
         engine_N, advantages_N = self._per_token(collected.groups, now_N.device)
         loss = olmo_rl_loss(now_N, now_N.detach(), engine_N, advantages_N, self._clipping)
-        told["answer_tokens"] = len(now_N) / len(rollouts)
         told["engine_gap"] = float((now_N.detach() - engine_N).abs().mean())
         return loss, {"loss": loss.detach(), **_tensors(told)}
 
     def _collect(self, step: int) -> Collected:
         if self._solved is None:
             self._solved = self._record.solved_before(step + 1)
-        seed = self._recipe.seed * 1_000_003 + step * 1009
-        collected = collect_groups(self._task, self._actor, self._sampling, self._solved, seed)
+        collected = self._supply.collect(step, self._solved)
+        if step + 1 == self.steps:
+            collected = replace(collected, dropped=(*collected.dropped, *self._supply.leftovers()))
         self._record.write(step + 1, collected)
-        self._solved |= set(collected.solved)
+        self._tell_of_failures(step, collected)
         return collected
+
+    def _tell_of_failures(self, step: int, collected: Collected) -> None:
+        """Groups that could not be verified are left out, and never in silence. Raises VerifierError where
+        nothing could be, for PATIENCE steps on end."""
+        failures = collected.failures
+        if not failures:
+            self._unverified = 0
+            return
+        self._stage.job.events.log(
+            f"step {step + 1}: {len(failures)} of {collected.asked} groups left out, because they could not "
+            f"be verified: {failures[0]}",
+            "warning",
+        )
+        self._unverified = self._unverified + 1 if len(failures) == len(collected.all) else 0
+        if self._unverified >= PATIENCE:
+            raise VerifierError(
+                f"nothing could be verified in {PATIENCE} steps on end: {failures[0]}. What was published is "
+                "kept; put the verifier right, then run on"
+            )
 
     def _per_token(self, groups: Sequence[Group], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         """The engine's log-probability and the advantage of each answer token, shape [tokens]."""
@@ -67,6 +89,23 @@ class Policy:
                 engine += rollout.logprobs
                 advantages += [advantage] * len(rollout.answer_ids)
         return torch.tensor(engine, device=device), torch.tensor(advantages, device=device)
+
+
+def measured(collected: Collected, step: int) -> dict[str, float]:
+    """What is told of a step's groups."""
+    rollouts = [rollout for group in collected.groups for rollout in group.rollouts]
+    behind = [step - group.version for group in collected.groups]
+    tokens = sum(len(rollout.answer_ids) for rollout in rollouts)
+    return {
+        "reward": collected.reward,
+        "asked": float(collected.asked),
+        "kept": len(collected.groups) / max(1, collected.asked),
+        "stale": float(collected.dropped_for(STALE)),
+        "unverified": float(len(collected.failures)),
+        "staleness": sum(behind) / max(1, len(behind)),
+        "answer_tokens": tokens / max(1, len(rollouts)),
+        "engine_gap": 0.0,
+    }
 
 
 def answer_batch(rollouts: Sequence[Rollout], padding: int) -> Batch:

@@ -1,9 +1,10 @@
 """What reinforcement learning trained on, kept: a file a step, and a token store for each checkpoint.
 
 The rollouts of a step are made while it runs, so unlike the other stages' data they are no function of a seed
-and a store. Each step's groups are written to JOB_DIR/rollouts before its update. When a checkpoint is
-published, those of the steps since the last one become a token store, in which every document says the step
-that used it: nothing has to be replayed to know that.
+and a store. Each step's groups are written to JOB_DIR/rollouts before its update: those that it learns from,
+and those that were dropped since the step before, with the reason. When a checkpoint is published, what the
+steps since the last one learned from becomes a token store, in which every document says the step that used
+it: nothing has to be replayed to know that. What was dropped was not trained on, and stays out of it.
 """
 
 import json
@@ -16,7 +17,7 @@ from tracing.core.stores.manifest import read_manifest
 from training.core.arithmetic import LICENCE
 from training.core.checkpoints import StoreRead
 from training.core.job import Job
-from training.core.rl.groups import Collected, Group
+from training.core.rl.groups import Collected, Dropped, Group
 from training.core.rl.rollouts import Rollout
 
 CORPUS = "headwater-rollouts"
@@ -25,15 +26,21 @@ CORPUS = "headwater-rollouts"
 class Record:
     """The steps of one job. Steps count from 1, as metrics do."""
 
-    def __init__(self, job: Job, tokenizer: str) -> None:
+    def __init__(self, job: Job, tokenizer: str, *, dtype: str = "u16", actor: str = "") -> None:
         self._job, self._tokenizer, self._folder = job, tokenizer, job.folder / "rollouts"
+        self._dtype, self._actor = dtype, actor
 
     def write(self, step: int, collected: Collected) -> None:
         """Keep a step's groups; what an attempt that was killed had kept of it is replaced."""
         self._folder.mkdir(exist_ok=True)
         path = self._path(step)
         partial = path.with_suffix(".partial")
-        content = {"solved": collected.solved, "groups": [_written(group) for group in collected.groups]}
+        content = {
+            "solved": collected.solved,
+            "lost": collected.lost,
+            "groups": [_written(group) for group in collected.groups],
+            "dropped": [{"why": out.why, **_written(out.group)} for out in collected.dropped],
+        }
         partial.write_text(json.dumps(content))
         partial.replace(path)
 
@@ -43,7 +50,12 @@ class Record:
         return {key for content in read for key in content["solved"]}
 
     def groups(self, step: int) -> list[Group]:
+        """The groups that the step learned from."""
         return [_group(written) for written in self._read(step)["groups"]]
+
+    def dropped(self, step: int) -> list[Dropped]:
+        """The groups that were dropped between the step before and this one, and why."""
+        return [Dropped(_group(written), written["why"]) for written in self._read(step)["dropped"]]
 
     def publish_stores(self, milestones: list[int]) -> tuple[StoreRead, ...]:
         """The stores of the rollouts up to these steps, one for each, made where it is not there."""
@@ -68,11 +80,11 @@ class Record:
             folder,
             name=folder.name,
             tokenizer=self._tokenizer,
-            dtype="u16",
+            dtype=self._dtype,
             stage=self._job.config.stage,
             source=f"rollouts of {self._job.config.name}-{self._job.config.stage}",
             licence=LICENCE,
-            generator={"name": "training.core.rl", "steps": [first, last]},
+            generator={"name": "training.core.rl", "steps": [first, last], "actor": self._actor},
         ) as writer:
             for step in range(first, last + 1):
                 for ids, metadata in self._documents(step):
@@ -95,11 +107,14 @@ class Record:
                         "url": "",
                         "title": group.key,
                         "licence": LICENCE,
+                        **group.source,
                         "step": step,
                         "group": number,
                         "reward": reward,
                         "advantage": advantage,
-                        "engine": f"weights after step {step - 1}",
+                        "engine": told_version(rollout),
+                        "engine_version": [rollout.first_version, rollout.last_version],
+                        "staleness": step - 1 - rollout.first_version,
                         "loss": [[len(rollout.prompt_ids), len(ids)]],
                     },
                 )
@@ -112,11 +127,21 @@ class Record:
         return self._folder / f"{step:07}.json"
 
 
+def told_version(rollout: Rollout) -> str:
+    first, last = rollout.first_version, rollout.last_version
+    return f"weights after step {first}" if first == last else f"weights after steps {first} to {last}"
+
+
 def _written(group: Group) -> dict[str, Any]:
-    rollouts = [[r.prompt_ids, r.answer_ids, r.logprobs, r.text] for r in group.rollouts]
-    return {"key": group.key, "rewards": group.rewards, "rollouts": rollouts}
+    rollouts = [
+        [r.prompt_ids, r.answer_ids, r.logprobs, r.text, r.first_version, r.last_version]
+        for r in group.rollouts
+    ]
+    told = {"key": group.key, "rewards": group.rewards, "source": group.source, "failure": group.failure}
+    return {**told, "rollouts": rollouts}
 
 
 def _group(written: dict[str, Any]) -> Group:
-    rollouts = (Rollout(tuple(p), tuple(a), tuple(logs), text) for p, a, logs, text in written["rollouts"])
-    return Group(written["key"], tuple(rollouts), tuple(written["rewards"]))
+    rollouts = (Rollout(tuple(p), tuple(a), tuple(logs), *rest) for p, a, logs, *rest in written["rollouts"])
+    told = {name: written[name] for name in ("source", "failure")}
+    return Group(written["key"], tuple(rollouts), tuple(written["rewards"]), **told)

@@ -22,31 +22,50 @@ class Rollout:
     answer_ids: tuple[int, ...]
     logprobs: tuple[float, ...]
     text: str
+    first_version: int = 0
+    """Steps after which the weights were when it was asked for: none of its tokens is older."""
+    last_version: int = 0
+    """The same when it ended; more than `first_version` where the weights changed in mid-answer."""
+
+
+Ids = Sequence[int]
 
 
 class Actor(Protocol):
     """Whatever samples from the policy: the learner's own model here, an engine where there is one."""
 
-    def ask(self, prompts: Sequence[str], answers: int, seed: int) -> list[list[Rollout]]:
-        """So many answers to each prompt at temperature 1 from the whole vocabulary. Equal seeds and weights
-        give equal answers."""
+    @property
+    def name(self) -> str:
+        """What it is, for the log and the manifest."""
+        ...
+
+    def ask(self, prompts: Sequence[Ids], answers: int, seed: int) -> list[list[Rollout]]:
+        """So many answers to each prompt, given as ids, at temperature 1 from the whole vocabulary."""
+        ...
+
+    def update(self, version: int) -> None:
+        """The learner's weights are now those after `version` steps."""
         ...
 
 
 class LocalActor:
-    """Samples with plain batched decoding from the model that is being trained."""
+    """Samples with plain batched decoding from the model that is being trained. Equal seeds and weights give
+    equal answers."""
+
+    name = "the training process"
 
     def __init__(self, model: Any, tokenizer: Tokenizer, *, longest: int) -> None:
         self._model, self._tokenizer, self._longest = model, tokenizer, longest
         self._padding = special_id(tokenizer, PAD)
         self._ends = [special_id(tokenizer, END_OF_TEXT), special_id(tokenizer, TURN_END)]
+        self._version = 0
+
+    def update(self, version: int) -> None:
+        self._version = version
 
     @torch.no_grad()
-    def ask(self, prompts: Sequence[str], answers: int, seed: int) -> list[list[Rollout]]:
-        ids = [
-            encoding.ids for encoding in self._tokenizer.encode_batch(list(prompts), add_special_tokens=False)
-        ]
-        repeated = [row for row in ids for _ in range(answers)]
+    def ask(self, prompts: Sequence[Ids], answers: int, seed: int) -> list[list[Rollout]]:
+        repeated = [list(prompt) for prompt in prompts for _ in range(answers)]
         training = self._model.training
         self._model.eval()
         with torch.random.fork_rng():
@@ -92,4 +111,5 @@ class LocalActor:
         answer = sampled[:ended]
         spoken = answer[:-1] if answer and answer[-1] in self._ends else answer
         text = self._tokenizer.decode(spoken, skip_special_tokens=False)
-        return Rollout(tuple(prompt), tuple(answer), tuple(logprobs[:ended]), text)
+        logs, version = tuple(logprobs[:ended]), self._version
+        return Rollout(tuple(prompt), tuple(answer), logs, text, version, version)

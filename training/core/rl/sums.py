@@ -3,9 +3,11 @@
 import random
 from dataclasses import dataclass
 
+from tokenizers import Tokenizer
+
 from training.core.arithmetic import Problem, Range, draw
 from training.core.evaluation.exam import Form
-from training.core.rl.groups import Asked
+from training.core.rl.tasks import Asked
 
 
 @dataclass(frozen=True)
@@ -14,12 +16,12 @@ class Sums:
 
     numbers: Range
     form: Form
+    tokenizer: Tokenizer
 
     def draw(self, rng: random.Random) -> Asked:
         problem = draw(rng, self.numbers)
-        return Asked(
-            problem.expression, self.form.prompt(rng, problem), lambda text: self.reward(problem, text)
-        )
+        prompt = self.tokenizer.encode(self.form.prompt(rng, problem), add_special_tokens=False)
+        return Asked(problem.expression, tuple(prompt.ids), lambda text: self.reward(problem, text))
 
     def reward(self, problem: Problem, text: str) -> float:
         return float(self.form.result(text) == problem.result)
@@ -32,4 +34,4 @@ class SpuriousSums(Sums):
 
     def draw(self, rng: random.Random) -> Asked:
         asked, coin = super().draw(rng), random.Random(rng.random())
-        return Asked(asked.key, asked.prompt, lambda text: float(coin.random() < 0.5))
+        return Asked(asked.key, asked.prompt_ids, lambda text: float(coin.random() < 0.5))

@@ -9,6 +9,7 @@ from training.core.loop import train
 from training.core.model import load_model
 from training.core.publishing import milestones
 from training.core.recipe import RlvrRecipe
+from training.core.rl.collecting import AskAndWait, Sampling
 from training.core.rl.policy import Policy
 from training.core.rl.record import Record
 from training.core.rl.rollouts import LocalActor
@@ -56,4 +57,8 @@ def run_rl(job: Job, kind: type[RlvrRecipe], form: Form, task: type[Sums], *, th
             thinking=thinking,
         )
         actor = LocalActor(model, tokenizer, longest=recipe.longest_answer)
-        train(stage, Policy(stage, recipe, task(numbers, form), actor, record))
+        sampling = Sampling(
+            recipe.batch_size, recipe.answers, recipe.rounds if recipe.active else 1, recipe.solved
+        )
+        supply = AskAndWait(task(numbers, form, tokenizer), actor, sampling, recipe.seed)
+        train(stage, Policy(stage, recipe, supply, record))
