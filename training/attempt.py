@@ -10,6 +10,7 @@ from django.db import OperationalError, close_old_connections
 
 from tracing.services import register_store
 from training import child, jobs
+from training.asked import Asked
 from training.events import Event, EventReader
 from training.models import Job
 from training.registry import register_checkpoint
@@ -29,7 +30,8 @@ class Stopped(Exception):
 
 
 class Attempt:
-    """Follows the events of one child. `done` and `failed` hold the event that ended it, if one did."""
+    """Follows the events of one child. `done`, `stopped` and `failed` hold the event that ended it, if one
+    did; `cut_short`, what a person asked of a child that did not do it in time."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -38,15 +40,18 @@ class Attempt:
         self.beaten_at = time.monotonic()
         self.done: Event | None = None
         self.failed: Event | None = None
+        self.stopped: Event | None = None
+        self.asked = Asked(job)
+        self.cut_short = ""
 
     def run(self, lock: IO[bytes]) -> "Attempt":
         """Runs the child until it exits. Raises Stopped or LostJob, with the child killed."""
         self.take_events()
-        self.done = self.failed = None
+        self.done = self.failed = self.stopped = None
         with child.started(self.job, lock) as process:
-            while process.poll() is None:
+            while process.poll() is None and not self.cut_short:
                 self.follow()
-            self.returncode = process.returncode
+        self.returncode = process.returncode
         self.take_events()
         self.publish()
         return self
@@ -62,6 +67,7 @@ class Attempt:
     def publish(self) -> None:
         if beat(self.job, events_offset=self.events.offset, **self.moved):
             self.moved = {}
+            self.cut_short = self.asked.overdue(self.job.phase)
         self.beaten_at = time.monotonic()
 
     def take_events(self) -> None:
@@ -80,6 +86,8 @@ class Attempt:
                 self.done = event
             case "failed":
                 self.failed = event
+            case "stopped":
+                self.stopped = event
 
     def take_progress(self, event: Event) -> None:
         phase, done, total = event["phase"], int(event["done"]), int(event["total"])

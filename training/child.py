@@ -11,6 +11,7 @@ from typing import IO
 
 from django.conf import settings
 
+from training.core.job import WANTED
 from training.models import Checkpoint, Job
 
 STOP_WAIT_S = 5.0
@@ -25,6 +26,7 @@ def started(job: Job, lock: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     so that it never outlives its worker. It inherits `lock`.
     """
     write_config(job)
+    pass_on(job, job.wanted)
     command = [sys.executable, "-m", "training.core.run", str(job.directory)]
     with (job.directory / "output.log").open("ab") as output:
         process = subprocess.Popen(
@@ -68,8 +70,22 @@ def write_config(job: Job) -> None:
     partial.replace(job.directory / "config.json")
 
 
+def pass_on(job: Job, wanted: str) -> None:
+    """Tells the child what a person asks of it, in a file that it looks for at every step."""
+    path = job.directory / WANTED
+    if not wanted:
+        path.unlink(missing_ok=True)
+        return
+    partial = job.directory / f"{WANTED}.partial"
+    partial.write_text(wanted)
+    partial.replace(path)
+
+
 def parent_path(job: Job) -> str | None:
-    """Directory of the checkpoint that the stage starts from: the final one of the stage before, if any."""
+    """Directory of the checkpoint that the stage starts from: the chosen one, or the final one of the stage
+    before, if any."""
+    if job.parent is not None:
+        return str(job.parent.path)
     if job.after is None:
         return None
     parent = Checkpoint.objects.filter(job=job.after, final=True).last()

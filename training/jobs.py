@@ -1,8 +1,11 @@
-"""The life of a job: waiting -> queued -> running -> succeeded or failed.
+"""The life of a job: waiting -> queued -> running -> succeeded, failed, paused or cancelled.
 
 Every change is one conditional UPDATE, so two processes that race for a job cannot both win. A worker holds a
 job by a name of its own attempt (`Job.worker`) and a heartbeat; whoever finds the heartbeat old may queue the
 job again, and the old worker's later writes then match no row.
+
+What a person wants of a running job stands in `Job.wanted` until its worker, or whoever finds that dead, has
+done it (see steering.py).
 """
 
 import logging
@@ -10,12 +13,12 @@ from datetime import timedelta
 from functools import partial
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerUnreachable
 
 from training import workers
-from training.models import Job, JobState
+from training.models import Job, JobState, Wanted
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +66,7 @@ def claim(job_id: int) -> Job | None:
     if not taken:
         return None
     Job.objects.filter(pk=job_id, started_at=None).update(started_at=now)
-    return Job.objects.select_related("flow", "after").get(pk=job_id)
+    return Job.objects.select_related("flow", "after", "parent").get(pk=job_id)
 
 
 def advance(job: Job, **fields: object) -> None:
@@ -72,24 +75,51 @@ def advance(job: Job, **fields: object) -> None:
 
 
 def succeed(job: Job, *, cpu_s: float | None) -> None:
-    """Ends a job well and queues the stages that waited for it."""
+    """Ends a job well and queues the stages that waited for it. To pause or cancel it now is too late."""
     with transaction.atomic():
-        now = timezone.now()
-        change(job, state=JobState.SUCCEEDED, finished_at=now, cpu_s=cpu_s, eta_s=0, crashes=0, error="")
+        ended = {"state": JobState.SUCCEEDED, "finished_at": timezone.now(), "wanted": Wanted.NOTHING}
+        change(job, **ended, cpu_s=cpu_s, eta_s=0, crashes=0, error="")
         for follower in job.followers.filter(state=JobState.WAITING):
             enqueue(follower)
 
 
 def fail(job: Job, reason: str) -> None:
     """Ends a job with the reason that a person reads; what it published stays."""
-    change(job, state=JobState.FAILED, error=reason, finished_at=timezone.now(), eta_s=None)
+    ended = {"state": JobState.FAILED, "finished_at": timezone.now(), "wanted": Wanted.NOTHING}
+    change(job, **ended, error=reason, eta_s=None)
 
 
 def release(job: Job) -> None:
-    """Gives a job back unharmed, as a worker does that is told to stop; the next one goes on from there."""
+    """Gives a job back unharmed, as a worker does that is told to stop; the next one goes on from there. One
+    that was to be paused or cancelled is."""
     with transaction.atomic():
-        change(job, state=JobState.QUEUED, eta_s=None, enqueued_at=None)
+        change(job, **as_asked(JobState.QUEUED), eta_s=None, enqueued_at=None)
         transaction.on_commit(partial(send, job.pk))
+
+
+def stop_as_asked(job: Job, how: str) -> None:
+    """Ends an attempt whose child has done what was asked: saved its state to `pause`, or published what it
+    had to `cancel`. Where a person has asked for something else meanwhile, the job is queued for that."""
+    left = Case(When(wanted=how, then=Value(Wanted.NOTHING)), default=F("wanted"))
+    ended = {Wanted.PAUSE: JobState.PAUSED, Wanted.CANCEL: JobState.CANCELLED}[Wanted(how)]
+    state = Case(When(wanted=how, then=Value(ended)), default=Value(JobState.QUEUED))
+    with transaction.atomic():
+        change(job, state=state, wanted=left, finished_at=timezone.now(), eta_s=None, enqueued_at=None)
+        Job.objects.filter(pk=job.pk, state=JobState.QUEUED).update(finished_at=None)
+        transaction.on_commit(partial(send, job.pk))
+
+
+def as_asked(otherwise: JobState) -> dict[str, object]:
+    """The fields of a job whose attempt has ended: paused or cancelled where a person wants that, which the
+    same UPDATE reads, else in the state `otherwise`."""
+    paused = When(wanted=Wanted.PAUSE, then=Value(JobState.PAUSED))
+    cancelled = When(wanted=Wanted.CANCEL, then=Value(JobState.CANCELLED))
+    ended = When(wanted=Wanted.NOTHING, then=F("finished_at"))
+    return {
+        "state": Case(paused, cancelled, default=Value(otherwise)),
+        "finished_at": Case(ended, default=Value(timezone.now())),
+        "wanted": Wanted.NOTHING,
+    }
 
 
 def crash(job: Job, reason: str) -> None:
@@ -97,9 +127,12 @@ def crash(job: Job, reason: str) -> None:
     with transaction.atomic():
         crashes = job.crashes + 1
         if crashes >= CRASHES_ALLOWED:
-            fail(job, f"{reason} It crashed {crashes} times in a row without getting any further.")
+            reason = f"{reason} It crashed {crashes} times in a row without getting any further."
+            change(job, **as_asked(JobState.FAILED), error=reason, eta_s=None)
+            Job.objects.filter(pk=job.pk, state=JobState.FAILED).update(finished_at=timezone.now())
             return
-        change(job, state=JobState.QUEUED, crashes=crashes, error=reason, enqueued_at=timezone.now())
+        again = {"crashes": crashes, "error": reason, "eta_s": None, "enqueued_at": timezone.now()}
+        change(job, **as_asked(JobState.QUEUED), **again)
         transaction.on_commit(partial(send, job.pk))
 
 
@@ -149,5 +182,8 @@ def change(job: Job, **fields: object) -> None:
     """Writes fields of a job that this attempt holds. Raises LostJob where it no longer does."""
     if not Job.objects.held_by(job.worker).filter(pk=job.pk).update(**fields):
         raise LostJob(f"{job} is no longer held by {job.worker}")
+    if expressions := [name for name, value in fields.items() if hasattr(value, "resolve_expression")]:
+        job.refresh_from_db(fields=expressions)
     for name, value in fields.items():
-        setattr(job, name, value)
+        if name not in expressions:
+            setattr(job, name, value)

@@ -12,14 +12,24 @@ from training.datasets.models import DatasetFormat as DatasetFormat
 from training.datasets.models import DatasetState as DatasetState
 
 
+class FlowQuerySet(models.QuerySet["Flow"]):
+    def of_recipes(self) -> "FlowQuerySet":
+        """Flows that run the stages of a recipe: not fine-tunes."""
+        return self.exclude(recipe="")
+
+
 class Flow(models.Model):
-    """One run of a recipe through its stages."""
+    """One run of a recipe through its stages; or, without a recipe, one fine-tune of a checkpoint."""
 
     name = models.SlugField(max_length=60, unique=True, help_text="Prefix of its checkpoints' names.")
     recipe = models.CharField(
-        max_length=200, help_text="A name in training/recipes/ or the path of a TOML file."
+        max_length=200,
+        blank=True,
+        help_text="A name in training/recipes/ or the path of a TOML file; empty: a fine-tune.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = FlowQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-id"]
@@ -34,6 +44,16 @@ class JobState(models.TextChoices):
     RUNNING = "running", "running"
     SUCCEEDED = "succeeded", "done"
     FAILED = "failed", "failed"
+    PAUSED = "paused", "paused"
+    CANCELLED = "cancelled", "cancelled"
+
+
+class Wanted(models.TextChoices):
+    """What a person asked of a job that a worker has not done yet."""
+
+    NOTHING = "", "nothing"
+    PAUSE = "pause", "pausing"
+    CANCEL = "cancel", "cancelling"
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -56,7 +76,33 @@ class Job(models.Model):
         default=dict, help_text="The stage's settings, as the recipe had them at the start."
     )
     after = models.ForeignKey("self", null=True, on_delete=models.RESTRICT, related_name="followers")
+    parent = models.ForeignKey(
+        "Checkpoint",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="fine_tunes",
+        help_text="The checkpoint that a fine-tune starts from; a flow's stages start from the one before.",
+    )
+    dataset = models.ForeignKey(
+        Dataset,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="jobs",
+        help_text="The upload that it reads, if it reads one.",
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs"
+    )
     state = models.CharField(max_length=20, choices=JobState.choices, default=JobState.WAITING)
+    wanted = models.CharField(
+        max_length=10,
+        choices=Wanted.choices,
+        default=Wanted.NOTHING,
+        blank=True,
+        help_text="Asked for by a person and not done yet: pause or cancel.",
+    )
     phase = models.CharField(max_length=100, blank=True)
     done = models.BigIntegerField(default=0)
     total = models.BigIntegerField(default=0)
@@ -91,6 +137,15 @@ class Job(models.Model):
     @property
     def directory(self) -> Path:
         return settings.HOME / "jobs" / str(self.pk)
+
+    @property
+    def condition(self) -> str:
+        """Its state in words: pausing or cancelling where that is asked for and not done yet."""
+        return str(self.get_wanted_display() if self.wanted else self.get_state_display())
+
+    @property
+    def is_fine_tune(self) -> bool:
+        return self.parent_id is not None
 
     @property
     def elapsed_s(self) -> float | None:

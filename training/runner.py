@@ -105,13 +105,19 @@ def persist(change: Callable[[], None]) -> None:
 
 
 def settle(job: Job, attempt: Attempt) -> None:
-    """Writes how an attempt ended: done, failed with a reason, or a crash that may be tried again."""
+    """Writes how an attempt ended: done, stopped as asked, failed with a reason, or a crash that may be tried
+    again."""
     if attempt.done is not None and attempt.returncode == 0:
         cpu_s = attempt.done.get("cpu_s")
         persist(lambda: jobs.succeed(job, cpu_s=cpu_s))
+    elif attempt.stopped is not None:
+        how = str(attempt.stopped["how"])
+        persist(lambda: jobs.stop_as_asked(job, how))
     elif attempt.failed is not None:
         reason = str(attempt.failed.get("error") or "The training process gave no reason.")
         persist(lambda: jobs.fail(job, reason))
+    elif attempt.cut_short:
+        persist(lambda: jobs.release(job))
     else:
         reason = child.death(job, attempt.returncode)
         persist(lambda: jobs.crash(job, reason))

@@ -16,7 +16,7 @@ SCORE_WORDS = {
 
 
 def newest_overview() -> FlowOverview | None:
-    flow = Flow.objects.first()
+    flow = Flow.objects.of_recipes().first()
     return flow_overview(flow) if flow else None
 
 

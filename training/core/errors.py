@@ -39,3 +39,7 @@ class EngineStartError(TrainingError):
 
 class EngineLost(TrainingError):
     """An engine that answered during training does not any more, and starting it again did not help."""
+
+
+class JobError(TrainingError):
+    """Something asked of a job that it cannot do as it is."""

@@ -8,6 +8,17 @@ from training.core.cost import CostBook
 from training.core.events import Events
 from training.core.recipe_files import JobConfig
 
+WANTED = "wanted"
+"""A file in the job's directory: `pause` or `cancel`, where a person asked for that."""
+
+
+class StopAsked(Exception):
+    """The job has stopped as a person asked, after `done` steps."""
+
+    def __init__(self, how: str, done: int) -> None:
+        super().__init__(f"{how} after {done} steps")
+        self.how, self.done = how, done
+
 
 @dataclass(frozen=True)
 class Job:
@@ -28,7 +39,16 @@ class Job:
 
     @property
     def tokenizer_folder(self) -> Path:
-        return self.home / "tokenizers" / self.config.name
+        """The flow's tokenizer; of a fine-tune, which has none of its own, its parent's."""
+        own = self.home / "tokenizers" / self.config.name
+        return own if own.is_dir() or self.config.parent is None else Path(self.config.parent)
+
+    def wanted(self) -> str:
+        """`pause` or `cancel` where a person has asked for that, else nothing. Cheap enough for each step."""
+        try:
+            return (self.folder / WANTED).read_text("utf-8").strip()
+        except FileNotFoundError:
+            return ""
 
     def store_name(self, stage: str) -> str:
         return f"{self.config.name}-{stage}"

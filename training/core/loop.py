@@ -7,6 +7,7 @@ import time
 import torch
 
 from training.core.errors import DivergedError
+from training.core.job import StopAsked
 from training.core.meter import Meter
 from training.core.model import autocast
 from training.core.objective import NextToken, Objective
@@ -47,6 +48,7 @@ class Loop:
             start = self._resume()
         self._stage.model.train()
         for step in range(start, self.steps):
+            self._stop_if_wanted(step)
             self._step(step)
             self._after(step + 1)
         self._publish(self.steps)
@@ -97,6 +99,28 @@ class Loop:
             if not self._objective.is_repeatable:
                 self._save(done)
             self._publish(done)
+
+    def _stop_if_wanted(self, done: int) -> None:
+        """Raises StopAsked where a person wants the job paused or cancelled, with what was learned kept: in
+        the saved state, or as a checkpoint."""
+        how = self._stage.job.wanted()
+        if not how:
+            return
+        if done and how == "pause":
+            self._tell_metrics(done)
+            self._save(done)
+        if done and how == "cancel" and not self._publisher.is_published(done):
+            self._tell_metrics(done)
+            self._publish(done)
+        if how == "cancel":
+            self._state.remove()
+        raise StopAsked(how, done)
+
+    def _tell_metrics(self, done: int) -> None:
+        """A line of metrics of the steps since the last, if there are any."""
+        if done % METRIC_STEPS and self._meter.has_steps:
+            tokens = done * self._meter.step_tokens
+            self._events.write("metric", step=done, tokens=tokens, **self._meter.line())
 
     def _save(self, done: int) -> None:
         with self._meter.paused():

@@ -36,6 +36,11 @@ class Meter:
         took_s, self._step_at = now - self._step_at, now
         self._step_s = took_s if self._step_s is None else 0.95 * self._step_s + 0.05 * took_s
 
+    @property
+    def has_steps(self) -> bool:
+        """Whether there were steps since the last line."""
+        return bool(self._losses)
+
     def seconds(self, steps: int) -> float | None:
         """How long so many steps will take, by the latest ones."""
         return None if self._step_s is None else steps * self._step_s

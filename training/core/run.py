@@ -18,7 +18,7 @@ from pathlib import Path
 from tracing.core.errors import TracingError
 from training.core.errors import TrainingError
 from training.core.events import Events
-from training.core.job import Job
+from training.core.job import Job, StopAsked
 from training.core.recipe_files import read_job
 from training.core.threads import prepare_openmp
 
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
 
 
 def run_job(folder: Path, events: Events) -> int:
-    """Run the job to its `done` or `failed` event."""
+    """Run the job to its `done`, `stopped` or `failed` event."""
     started = time.monotonic()
     try:
         config = read_job(folder)
@@ -46,6 +46,8 @@ def run_job(folder: Path, events: Events) -> int:
         stage = importlib.import_module(f"training.core.stages.{config.stage.replace('-', '_')}")
         run_stage(stage.run, Job(folder, config, events))
         events.write("done", cpu_s=round(time.process_time(), 1), wall_s=round(time.monotonic() - started, 1))
+    except StopAsked as stop:
+        events.write("stopped", how=stop.how, step=stop.done)
     except Exception as error:
         report(error, events)
         return FAILED

@@ -40,7 +40,7 @@ def run_rl(job: Job, kind: type[RlvrRecipe], form: Form, task: type[Sums], *, th
             return arithmetic_scores(model, tokenizer, store, recipe, form, final=final, thinking=thinking)
 
         def reads(done: int) -> tuple[StoreRead, ...]:
-            published = milestones(recipe.steps, recipe.checkpoints) | {recipe.steps}
+            published = milestones(recipe.steps, recipe.checkpoints) | {recipe.steps, done}
             return record.publish_stores(sorted(step for step in published if step <= done))
 
         stage = Stage(
