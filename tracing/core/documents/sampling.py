@@ -1,11 +1,11 @@
 """Documents of a span, drawn from its ranges of ranks without ever listing them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tracing.core.cancelling import watched
 from tracing.core.matching.corpus import Corpus
@@ -25,8 +25,7 @@ class Cover(NamedTuple):
     after_bytes: int
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """An occurrence of a span: in row `row` of the corpus, at byte `position` of its tokenized.N.
 
     The tokens of its document are the bytes start..stop there; `document` is its number in the store.
@@ -55,30 +54,31 @@ def sample_matches(
     spans = spans[:DOCUMENTS_MAX]
     documents = min(documents, DOCUMENTS_MAX // max(1, len(spans)))
     generator = np.random.default_rng(seed)
-    draws = [_draw(span, DRAWS_A_DOCUMENT * documents, generator) for span in watched(spans)]
-    named = np.arange(len(spans)) if numbers is None else np.array(numbers[: len(spans)], dtype=np.int64)
-    spans_drawn = np.repeat(named, np.array([len(drawn) for drawn in draws], dtype=np.int64))
-    rows, ranks = np.concatenate([np.empty((0, 2), dtype=np.int64), *draws]).T
-    found = corpus.locate(rows, ranks)
-    matches = [Match(*values) for values in watched(np.column_stack([spans_drawn, rows, found]).tolist())]
+    names = range(len(spans)) if numbers is None else numbers
+    drawn = [
+        (name, *place)
+        for name, span in zip(names, watched(spans), strict=False)
+        for place in _draw(span, DRAWS_A_DOCUMENT * documents, generator)
+    ]
+    places = np.array(drawn, dtype=np.int64).reshape(-1, 3)
+    found = corpus.locate(np.ascontiguousarray(places[:, 1]), np.ascontiguousarray(places[:, 2]))
+    matches = (Match(*values) for values in np.column_stack([places[:, :2], found]).tolist())
     return _first_of_each_document(matches, documents)
 
 
-def _draw(span: Span, occurrences: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """(row, rank) of some occurrences of the span, without repeats; shape [up to `occurrences`, 2]."""
-    sizes = np.array([high - low for low, high in span.ranges])
-    ends, total = np.cumsum(sizes), int(sizes.sum())
-    if total <= occurrences:
-        numbers = np.arange(total)
-    else:
-        drawn = generator.integers(0, total, occurrences)
-        numbers = drawn[np.sort(np.unique(drawn, return_index=True)[1])]
-    rows = np.searchsorted(ends, numbers, side="right")
-    lows = np.array([low for low, _ in span.ranges])
-    return np.stack([rows, lows[rows] + numbers - (ends - sizes)[rows]], axis=1)
+def _draw(span: Span, occurrences: int, generator: np.random.Generator) -> Iterator[tuple[int, int]]:
+    """(row, rank) of up to so many occurrences of the span, without repeats."""
+    ends = list(accumulate(high - low for low, high in span.ranges))
+    total = ends[-1] if ends else 0
+    numbers: Iterable[int] = range(total)
+    if total > occurrences:
+        numbers = dict.fromkeys(generator.integers(0, total, occurrences).tolist())
+    for number in watched(numbers):
+        row = bisect_right(ends, number)
+        yield row, span.ranges[row][1] + number - ends[row]
 
 
-def _first_of_each_document(matches: Sequence[Match], documents: int) -> list[Match]:
+def _first_of_each_document(matches: Iterable[Match], documents: int) -> list[Match]:
     """The first match of each span in each document, for at most `documents` documents a span."""
     kept: dict[tuple[int, int, int], Match] = {}
     per_span: dict[int, int] = {}

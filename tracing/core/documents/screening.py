@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from tracing.core.documents.filters import DocumentFilter
@@ -37,12 +36,13 @@ class Screen:
         relevance: Callable[[], Relevance],
     ) -> None:
         self._corpus, self._spans, self._wanted = corpus, spans, wanted
-        self._withheld, self._relevance = withheld or (lambda store, documents: {}), relevance
+        self._withheld, self._relevance = withheld, relevance
         self._reasons: dict[tuple[int, int], str] = {}
 
     def passed(self, matches: Sequence[Match]) -> list[Match]:
         """The matches whose documents may be shown, in order."""
-        self._find_withheld(matches)
+        if self._withheld:
+            self._find_withheld(matches, self._withheld)
         kept = [match for match in matches if (match.row, match.document) not in self._reasons]
         return kept if self._wanted == DocumentFilter() else self._wanted_among(kept)
 
@@ -52,14 +52,14 @@ class Screen:
         counts = Counter(met.values())
         return tuple({"reason": reason, "documents": counts[reason]} for reason in sorted(counts))
 
-    def _find_withheld(self, matches: Sequence[Match]) -> None:
+    def _find_withheld(self, matches: Sequence[Match], withheld: Withheld) -> None:
         places = sorted({(match.row, match.document) for match in matches})
         by_store: dict[str, dict[int, list[tuple[int, int]]]] = {}
         for place in places:
             name, number = self._named(*place)
             by_store.setdefault(name, {}).setdefault(number, []).append(place)
         for name, numbers in by_store.items():
-            for number, reason in self._withheld(name, sorted(numbers)).items():
+            for number, reason in withheld(name, sorted(numbers)).items():
                 self._reasons |= dict.fromkeys(numbers[number], reason)
 
     def _named(self, row: int, document: int) -> tuple[str, int]:
@@ -99,7 +99,7 @@ def draw_matches(
         if not short:
             break
         again = sample([spans[n] for n in short], wanted, seed + factor)
-        renumbered = [replace(match, span=short[match.span]) for match in again]
+        renumbered = [match._replace(span=short[match.span]) for match in again]
         for number, matches in enumerate(_by_span(screen.passed(renumbered), len(spans))):
             found[number] = _joined(found[number], matches)[:documents]
     return [match for matches in found for match in matches]

@@ -1,8 +1,7 @@
 """A few lines of a document around its matches."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -18,8 +17,7 @@ CONTINUATION: Final = bytes(range(0x80, 0xC0))
 ELLIPSIS: Final = "…"
 
 
-@dataclass(frozen=True)
-class Snippet:
+class Snippet(NamedTuple):
     """Text around matches, and the (start, end) characters of each match in it, without outer space."""
 
     text: str

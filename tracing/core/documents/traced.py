@@ -1,8 +1,8 @@
 """The documents behind the spans of a trace: sampled, scored, and shown by a snippet."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from tracing.core.cancelling import watched
 from tracing.core.documents.relevance import Relevance, best_tier
@@ -19,8 +19,7 @@ Seen = Callable[[str, int], Mapping[str, Any] | None]
 SHOWN_FIELDS = ("id", "corpus", "stage", "source", "url", "title", "licence")
 
 
-@dataclass(frozen=True)
-class TracedDocument:
+class TracedDocument(NamedTuple):
     """A document that holds spans of the text: where it is, what it says of itself, and where it matches.
 
     `store` and `document` (its number) name it for `read_document`.
@@ -41,8 +40,7 @@ class TracedDocument:
         return {**fields, **shown, "relevance": self.relevance, "seen": self.seen, **place}
 
 
-@dataclass(frozen=True)
-class ScoredDocument:
+class ScoredDocument(NamedTuple):
     """A document's matches, what was read of it, and the tier of its BM25 score, that of its best window."""
 
     row: int

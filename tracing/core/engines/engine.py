@@ -7,7 +7,7 @@ in the order in which it was given the stores.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,8 +53,7 @@ class Terms:
     mean_length: float
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """A document to be read: its tokens are the bytes start..stop of tokenized.N in `row`.
 
     `document` is its number in the store. `matches` are (byte position, length in tokens) of spans in it.
@@ -67,8 +66,7 @@ class Place:
     matches: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """Tokens of a document from its token `first` on, and the (start, stop) tokens of the matches shown."""
 
     first: int
@@ -76,8 +74,7 @@ class Window:
     matches: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True)
-class Excerpt:
+class Excerpt(NamedTuple):
     """What was read of a document: the BM25 score of its best window, the surroundings of its matches,
     its length in tokens, and its own metadata."""
 

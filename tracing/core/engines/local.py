@@ -83,8 +83,8 @@ class LocalEngine:
             ]
             found = scoring.scores(shard, np.array([window for _, window in pairs], dtype=np.int64))
             np.maximum.at(scores, [n for n, _ in pairs], found)
-        scored = zip(watched(places), scores.tolist(), strict=True)
-        return [self._read(place, score) for place, score in scored]
+        scored = zip(watched(places), scores.tolist(), self._metadata(places), strict=True)
+        return [self._read(*found) for found in scored]
 
     def _searches(self, query: Query) -> list[tuple[Shard, tuple[Table, NDArray[np.uint8], Longs]]]:
         """Each shard, and the arguments that the search kernels share."""
@@ -102,13 +102,23 @@ class LocalEngine:
         found[:, 1] += store.first_document(number)
         return found
 
-    def _read(self, place: Place, score: float) -> Excerpt:
-        shard, (store, _) = self.shards[place.row], self._rows[place.row]
+    def _metadata(self, places: Sequence[Place]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = [{}] * len(places)
+        for row in sorted({place.row for place in places}):
+            store, numbers = self._rows[row][0], [n for n, place in enumerate(places) if place.row == row]
+            for begin, end in paced(len(numbers)):
+                own = store.metadata_of([places[n].document for n in numbers[begin:end]])
+                for number, metadata in zip(numbers[begin:end], own, strict=True):
+                    found[number] = metadata
+        return found
+
+    def _read(self, place: Place, score: float, metadata: dict[str, Any]) -> Excerpt:
+        shard = self.shards[place.row]
         tokens = shard.tokenized.data[place.start : place.stop].view(shard.kind.numpy)
         width = shard.kind.width_bytes
         starts = [((position - place.start) // width, length) for position, length in place.matches]
         windows = cut_windows(tokens, [(start, start + length) for start, length in starts])
-        return Excerpt(score, tuple(windows), len(tokens), store.metadata(place.document))
+        return Excerpt(score, tuple(windows), len(tokens), metadata)
 
 
 @dataclasses.dataclass(frozen=True)

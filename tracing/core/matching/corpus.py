@@ -4,7 +4,6 @@ import contextvars
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -176,7 +175,7 @@ class Corpus:
         def ask(part: Part) -> list[tuple[int, Excerpt]]:
             numbers = {int(row): number for number, row in enumerate(part.rows)}
             mine = [n for n, place in enumerate(places) if place.row in numbers]
-            own = [replace(places[n], row=numbers[places[n].row]) for n in mine]
+            own = [places[n]._replace(row=numbers[places[n].row]) for n in mine]
             return list(zip(mine, part.engine.read(own, terms), strict=True))
 
         found = dict(pair for answer in self._ask(ask) for pair in answer)

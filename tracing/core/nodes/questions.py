@@ -64,7 +64,7 @@ def _tokens(store: TokenStore, engine: LocalEngine, document: Any) -> Any:
 
 def _metadata(store: TokenStore, engine: LocalEngine, documents: Any) -> Any:
     """The metadata objects of some documents."""
-    return [store.metadata(document) for document in documents]
+    return store.metadata_of(documents)
 
 
 OPERATIONS: Final[Mapping[str, Callable[..., Any]]] = {

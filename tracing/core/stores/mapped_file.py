@@ -3,6 +3,7 @@
 import mmap
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -107,16 +108,21 @@ class MappedFile:
         """
         self._check_bounds(start, stop)
         self.check_unchanged()
-        self._check_blocks(start, stop)
+        self._check_blocks([(start, stop)])
         return self.data[start:stop]
 
     def copy(self, start: int, stop: int) -> bytes:
         """Checked bytes start..stop as they were written, whatever happens to the file meanwhile."""
-        self._check_bounds(start, stop)
+        return self.copies([(start, stop)])[0]
+
+    def copies(self, places: Sequence[tuple[int, int]]) -> list[bytes]:
+        """As `copy`, of each of these (start, stop), for the price of one look at the file."""
+        for start, stop in places:
+            self._check_bounds(start, stop)
         for _ in range(COPY_TRIES):
             changes = self.changes
-            self._check_blocks(start, stop)
-            data = self.data[start:stop].tobytes()
+            self._check_blocks(places)
+            data = [self._mapping[start:stop] for start, stop in places]
             self.check_unchanged()
             if changes == self.changes:
                 return data
@@ -126,11 +132,15 @@ class MappedFile:
         if not 0 <= start <= stop <= self.size_bytes:
             raise StoreDamaged(f"{self.path} has no bytes {start}..{stop}: restore or rebuild the store.")
 
-    def _check_blocks(self, start: int, stop: int) -> None:
-        """Have every block of bytes start..stop checked that is not SOUND."""
-        blocks = self.state[start // BLOCK_BYTES : -(-stop // BLOCK_BYTES)]
-        if blocks.tobytes().count(SOUND) < blocks.size:
-            blocks[blocks == UNSEEN] = TOUCHED
+    def _check_blocks(self, places: Sequence[tuple[int, int]]) -> None:
+        """Have every block of these (start, stop) checked that is not SOUND."""
+        are_sound = True
+        for start, stop in places:
+            first, last = start // BLOCK_BYTES, -(-stop // BLOCK_BYTES)
+            if self._states.count(SOUND, first, last) < last - first:
+                blocks, are_sound = self.state[first:last], False
+                blocks[blocks == UNSEEN] = TOUCHED
+        if not are_sound:
             self.check_touched()
 
     def close(self) -> None:

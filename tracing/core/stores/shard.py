@@ -2,7 +2,9 @@
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from struct import Struct
 from typing import Any, Final
 
 import numpy as np
@@ -23,6 +25,8 @@ METADATA: Final = json.JSONDecoder(
 """How metadata are read: NaN and infinities, which JSON for programs cannot hold, become null."""
 
 TOP_WORDS_MAX: Final = 1 << 20
+BOUNDS: Final = Struct("<QQ")  # a document's offset and the next one's
+LAST: Final = Struct("<Q")
 
 
 class Shard:
@@ -101,15 +105,22 @@ class Shard:
 
     def metadata(self, document: int) -> dict[str, Any]:
         """The metadata object of a document."""
-        start, stop = self._extent("metaoff", "metadata", document)
+        return self.metadata_of([document])[0]
+
+    def metadata_of(self, documents: Sequence[int]) -> list[dict[str, Any]]:
+        """The metadata objects of some documents."""
+        lines = self.files["metadata"].copies(self._extents("metaoff", "metadata", documents))
+        return [self._parsed(*pair) for pair in zip(documents, lines, strict=True)]
+
+    def _parsed(self, document: int, line: bytes) -> dict[str, Any]:
         path = self.files["metadata"].path
         try:
-            line = METADATA.decode(self.files["metadata"].copy(start, stop).decode())
+            found = METADATA.decode(line.decode())
         except (ValueError, RecursionError) as error:
             raise StoreDamaged(f"{path} has no JSON object for document {document}: rebuild it.") from error
-        if not isinstance(line, dict):
+        if not isinstance(found, dict):
             raise StoreDamaged(f"{path} has no JSON object for document {document}: rebuild it.")
-        return plain_metadata(line)
+        return plain_metadata(found)
 
     def unigrams(self) -> Unigrams:
         """How often each id occurs in the shard."""
@@ -141,10 +152,13 @@ class Shard:
 
     def _extent(self, offsets: str, data: str, document: int) -> tuple[int, int]:
         """Start and stop of a document in the file `data`, bounds checked by whoever reads it."""
-        file, place = self.files[offsets], document * OFFSET_BYTES
-        bounds = file.copy(place, min(place + 2 * OFFSET_BYTES, file.size_bytes))
-        entries = np.frombuffer(bounds, dtype="<u8").tolist()
-        return entries[0], entries[1] if len(entries) > 1 else self.files[data].size_bytes
+        return self._extents(offsets, data, [document])[0]
+
+    def _extents(self, offsets: str, data: str, documents: Sequence[int]) -> list[tuple[int, int]]:
+        file, end = self.files[offsets], self.files[data].size_bytes
+        starts = [document * OFFSET_BYTES for document in documents]
+        found = file.copies([(start, min(start + 2 * OFFSET_BYTES, file.size_bytes)) for start in starts])
+        return [BOUNDS.unpack(one) if len(one) == BOUNDS.size else (*LAST.unpack(one), end) for one in found]
 
 
 def _top_words(entries: int) -> int:

@@ -2,7 +2,7 @@
 
 import bisect
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -74,8 +74,20 @@ class TokenStore:
 
     def metadata(self, document: int) -> dict[str, Any]:
         """The metadata object that a document was added with."""
-        shard, local = self._locate(document)
-        return shard.metadata(local)
+        return self.metadata_of([document])[0]
+
+    def metadata_of(self, documents: Sequence[int]) -> list[dict[str, Any]]:
+        """The metadata objects of some documents, in the order asked for."""
+        places: dict[int, list[int]] = {}
+        for number, document in enumerate(documents):
+            places.setdefault(self._shard_of(document), []).append(number)
+        found: list[dict[str, Any]] = [{}] * len(documents)
+        for shard, numbers in places.items():
+            first = self._first[shard]
+            metadata = self.shards[shard].metadata_of([documents[n] - first for n in numbers])
+            for number, own in zip(numbers, metadata, strict=True):
+                found[number] = own
+        return found
 
     def document_at(self, shard: int, byte_pointer: int) -> int:
         """Number of the document that holds the byte at `byte_pointer` of the shard's tokenized file."""
@@ -128,7 +140,10 @@ class TokenStore:
         self.close()
 
     def _locate(self, document: int) -> tuple[Shard, int]:
+        number = self._shard_of(document)
+        return self.shards[number], document - self._first[number]
+
+    def _shard_of(self, document: int) -> int:
         if not 0 <= document < self.documents:
             raise InputError(f"{self.path} has {self.documents} documents, no document {document}.")
-        number = bisect.bisect_right(self._first, document) - 1
-        return self.shards[number], document - self._first[number]
+        return bisect.bisect_right(self._first, document) - 1

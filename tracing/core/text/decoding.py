@@ -30,6 +30,9 @@ def decode_tokens(pieces: Sequence[bytes]) -> tuple[str, Offsets]:
 
 def decode_marked(pieces: Sequence[bytes], ranges: Sequence[tuple[int, int]]) -> tuple[str, Offsets]:
     """Text of the concatenated pieces, and the (start, end) characters of each range of pieces."""
+    data = b"".join(pieces)
+    if data.isascii():
+        return data.decode("ascii"), [_bytes_of(pieces, *pair) for pair in ranges]
     bounds = sorted({0, len(pieces), *(k for pair in ranges for k in pair)})
     try:
         parts = [b"".join(pieces[start:stop]).decode() for start, stop in pairwise(bounds)]
@@ -38,6 +41,12 @@ def decode_marked(pieces: Sequence[bytes], ranges: Sequence[tuple[int, int]]) ->
         return text, [(offsets[start][0], offsets[stop - 1][1]) for start, stop in ranges]
     places = dict(zip(bounds, accumulate(map(len, parts), initial=0), strict=True))
     return "".join(parts), [(places[start], places[stop]) for start, stop in ranges]
+
+
+def _bytes_of(pieces: Sequence[bytes], start: int, stop: int) -> tuple[int, int]:
+    """The bytes (start, stop) of a range of pieces in all of them together."""
+    first = len(b"".join(pieces[:start]))
+    return first, first + len(b"".join(pieces[start:stop]))
 
 
 def whole_characters(pieces: Sequence[bytes], start: int, stop: int) -> tuple[int, int]:
