@@ -18,6 +18,7 @@ from training.core.tokenizer import write_template
 FORMAT = "headwater-checkpoint-1"
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,10 @@ class CheckpointManifest:
     """What its own stage has cost up to this step: the fields of `training.core.cost.Cost`."""
     lineage_cost: Mapping[str, float] = field(default_factory=dict)
     """The same of its stage and all that it descends from, no run counted twice."""
+    base: str = ""
+    """Of an adapter: the whole checkpoint that it goes on."""
+    base_digest: str = ""
+    """Digest of the base's weights."""
     format: str = FORMAT
     code_commit: str = ""
     created: str = ""
@@ -72,6 +77,8 @@ def publish_checkpoint(
     partial = PartialDirectory(target)
     with partial.guard("publishing the checkpoint"):
         _write_model(model, partial.path)
+        if manifest.base:
+            _name_base(partial.path, manifest.base)
         _write_tokenizer(tokenizer, partial.path, manifest.chat, model.config.max_position_embeddings)
         fields = asdict(manifest) | {
             "digest": weights_digest(partial.path),
@@ -144,8 +151,17 @@ def code_commit() -> str:
 def _write_model(model: Any, folder: Path) -> None:
     try:
         model.save_pretrained(folder)
+        model.config.save_pretrained(folder)  # with an adapter, only that is written by the line above
+        model.generation_config.save_pretrained(folder)
     except SafetensorError as error:  # its name for whatever the disk says
         raise OSError(str(error)) from error
+
+
+def _name_base(folder: Path, base: str) -> None:
+    """In adapter_config.json: the base by its checkpoint's name, wherever it lies."""
+    path = folder / "adapter_config.json"
+    config = json.loads(path.read_text()) | {"base_model_name_or_path": base}
+    path.write_text(json.dumps(config, indent=2, sort_keys=True))
 
 
 def _write_tokenizer(source: Path, folder: Path, chat: str, context: int) -> None:

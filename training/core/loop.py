@@ -6,6 +6,7 @@ import time
 
 import torch
 
+from training.core.adapters.adapted import has_adapter
 from training.core.errors import DivergedError
 from training.core.job import StopAsked
 from training.core.meter import Meter
@@ -59,7 +60,7 @@ class Loop:
         saved = self._state.load()
         if saved is None:
             return 0
-        self._stage.model.load_state_dict(saved.model)
+        self._stage.model.load_state_dict(saved.model, strict=not has_adapter(self._stage.model))
         self._optimizer.load_state_dict(saved.optimizer)
         self._events.log(f"going on after step {saved.step} of {self.steps}")
         return saved.step
@@ -68,6 +69,8 @@ class Loop:
         self._governor.adjust()
         rate = learning_rate(self._recipe, step, self.steps)
         set_learning_rate(self._optimizer, rate)
+        if self._recipe.adapter is not None:
+            torch.manual_seed(self._recipe.seed * 1_000_003 + step)  # of its dropout, whatever ran before
         with autocast():
             objective, measured = self._objective.loss(step)
         objective.backward()  # type: ignore[no-untyped-call]

@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import Olmo3Config, Olmo3ForCausalLM
+from transformers import AutoModelForCausalLM, Olmo3Config, Olmo3ForCausalLM
 
+from training.core.adapters.files import base_folder, is_adapter
 from training.core.errors import CheckpointError
 from training.core.recipe import ModelRecipe
 
@@ -25,11 +26,18 @@ def new_model(recipe: ModelRecipe, *, vocabulary_size: int, ids: dict[str, int],
 
 
 def load_model(folder: Path) -> Any:
-    """The model of a checkpoint directory, in fp32. Raises CheckpointError."""
+    """The model of a checkpoint directory, in fp32; an adapter merged into its base. Raises
+    CheckpointError."""
+    if is_adapter(folder):
+        from training.core.adapters.lora import merge_into  # peft takes a while to import
+
+        return merge_into(load_model(base_folder(folder)), folder)
     try:
-        model: Any = Olmo3ForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False, use_safetensors=True
+        )
     except (OSError, ValueError, SafetensorError) as error:
-        raise CheckpointError(f"{folder} cannot be loaded as an Olmo 3 checkpoint: {error}") from error
+        raise CheckpointError(f"{folder} cannot be loaded as a language model: {error}") from error
     model.to(device())
     return model
 

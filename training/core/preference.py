@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 
+from training.core.adapters.adapted import as_it_began, has_adapter
 from training.core.batches import IGNORED, Batch, read_batch
 from training.core.recipe import ThinkDpoRecipe
 from training.core.stage import Stage
@@ -26,19 +27,28 @@ class Preference:
 
     def __init__(self, stage: Stage, recipe: ThinkDpoRecipe) -> None:
         self._stage, self._recipe = stage, recipe
-        self._reference = copy.deepcopy(stage.model).requires_grad_(False).eval()
+        # An adapter that is switched off leaves what it began with: no copy is needed.
+        adapted = has_adapter(stage.model)
+        self._copy = None if adapted else copy.deepcopy(stage.model).requires_grad_(False).eval()
         self._order = store_order(stage.store, recipe)
         self.steps = count_steps(self._order, recipe)
         self.step_tokens = self._mean_tokens()
 
     def loss(self, step: int) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
         batch = self._batch(step)
-        with torch.no_grad():
-            before_N = answer_logprobs(self._reference, batch)
+        before_N = self._before(batch)
         margins = preference_margins(answer_logprobs(self._stage.model, batch), before_N, self._recipe.beta)
         loss = -F.logsigmoid(margins).mean()
         told = {"accuracy": (margins > 0).float().mean(), "margin": margins.detach().mean()}
         return loss, {"loss": loss.detach(), **told}
+
+    @torch.no_grad()
+    def _before(self, batch: Batch) -> torch.Tensor:
+        """Mean log-probabilities of the model as the stage began, shape [rows]."""
+        if self._copy is not None:
+            return answer_logprobs(self._copy, batch)
+        with as_it_began(self._stage.model):
+            return answer_logprobs(self._stage.model, batch)
 
     def _batch(self, step: int) -> Batch:
         """The step's chosen answers with their prompts, below them in the same order the rejected ones."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
+from training.core.adapters.files import base_of
 from training.core.checkpoints import CheckpointManifest, StoreRead, publish_checkpoint, read_checkpoint
 from training.core.cost import lineage_cost
 from training.core.errors import CheckpointError
@@ -90,7 +91,15 @@ class Publisher:
             scores=scores,
             cost=cost.to_json(),
             lineage_cost=lineage_cost(cost, stage.parents, stage.job.home / "checkpoints").to_json(),
+            **self._base(),
         )
+
+    def _base(self) -> dict[str, str]:
+        """Of an adapter: the whole checkpoint that it goes on."""
+        if self._stage.recipe.adapter is None:
+            return {}
+        base = base_of(self._stage.job.home / "checkpoints" / self._stage.parents[0])
+        return {"base": base.name, "base_digest": base.digest}
 
     def _announce(self, manifest: CheckpointManifest, folder: Path) -> None:
         fields = {name: value for name, value in dataclasses.asdict(manifest).items() if name in ANNOUNCED}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from training.core.bounds import Between
+from training.core.errors import RecipeError
 
 Count = Annotated[int, Between(0, 10**9)]
 Positive = Annotated[int, Between(1, 10**9)]
@@ -84,6 +85,20 @@ class ModelRecipe:
 
 
 @dataclass(frozen=True)
+class AdapterRecipe:
+    """LoRA: low-rank matrices beside the linear layers, which learn while all else is frozen."""
+
+    rank: Annotated[int, Between(1, 1024)] = 16
+    """Columns of each matrix: the larger, the more it can learn, and the more it weighs."""
+    alpha: Annotated[int, Between(1, 4096)] = 32
+    """What the adapter adds is multiplied by alpha / rank."""
+    dropout: Annotated[float, Between(0, 0.9)] = 0.0
+    """Share of a layer's inputs that the adapter does not see in a training step."""
+    targets: tuple[str, ...] = ()
+    """Names of the layers that get one, such as q_proj; empty: all linear layers but the output head."""
+
+
+@dataclass(frozen=True)
 class TrainRecipe:
     """What all stages that train have in common."""
 
@@ -134,6 +149,8 @@ class TrainRecipe:
     """Seconds between saved states, from which a killed stage goes on."""
     planned_s: Count = 0
     """Seconds the stage is expected to take, for a first estimate."""
+    adapter: AdapterRecipe | None = None
+    """Train a LoRA adapter of this shape; None: all weights."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +159,10 @@ class PretrainRecipe(TrainRecipe):
 
     tokens: Annotated[int, Between(0, 10**15)] = 5_930_000_000_000
     model: ModelRecipe = field(default_factory=ModelRecipe)
+
+    def __post_init__(self) -> None:
+        if self.adapter is not None:
+            raise RecipeError("pretraining has no model to put an adapter on: leave pretrain.adapter out")
 
 
 @dataclass(frozen=True)

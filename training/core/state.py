@@ -8,17 +8,23 @@ from typing import Any
 
 import torch
 
+from training.core.adapters.adapted import adapter_state, has_adapter
 from training.core.errors import TrainingError
 
 
 @dataclass(frozen=True)
 class SavedState:
     """The state after `step` steps. Nothing random is left to save: the data order is a function of the step,
-    and no layer drops out."""
+    and so is what an adapter drops out."""
 
     step: int
     model: dict[str, torch.Tensor]
     optimizer: dict[str, Any]
+
+
+def trained_state(model: Any) -> dict[str, torch.Tensor]:
+    """What a stage changes: all weights, or those of the adapter alone."""
+    return adapter_state(model) if has_adapter(model) else model.state_dict()
 
 
 class StateFile:
@@ -39,12 +45,12 @@ class StateFile:
                 f"{self.path} is damaged ({error}): delete it to begin the stage again"
             ) from error
 
-    def save(self, step: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    def save(self, step: int, model: Any, optimizer: torch.optim.Optimizer) -> None:
         """Replace the state. On an error of the disk (OSError) the state before stays."""
         try:
             with self._partial.open("wb") as file:
                 torch.save(
-                    {"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, file
+                    {"step": step, "model": trained_state(model), "optimizer": optimizer.state_dict()}, file
                 )
                 file.flush()
                 os.fsync(file.fileno())

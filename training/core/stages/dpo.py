@@ -4,12 +4,12 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from training.core.adapters.start import load_start
 from training.core.batches import Batch, read_batch
 from training.core.chat import CHATML, PAD
 from training.core.evaluation.exam import CHAT, Scores
 from training.core.job import Job
 from training.core.loop import train
-from training.core.model import load_model
 from training.core.order import PairOrder
 from training.core.pairs import Pair, pair_documents
 from training.core.preference import Preference, pair_accuracy
@@ -28,7 +28,7 @@ def run_dpo(job: Job, kind: type[ThinkDpoRecipe], *, thinking: bool) -> None:
         make_pair_store(job, recipe, recipe.pairs, tokenizer)
     with open_store(job, recipe) as store:
         parent, start = open_parent(job, store)
-        model, padding = load_model(parent), special_id(tokenizer, PAD)
+        model, padding = load_start(parent, recipe), special_id(tokenizer, PAD)
         held_out = measured_batch(held_out_pairs(job), tokenizer, recipe, padding)
 
         def evaluate(final: bool) -> Scores:

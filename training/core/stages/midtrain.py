@@ -3,11 +3,11 @@
 No chat tokens yet: a base model that has seen them writes them everywhere. The learning rate falls to zero.
 """
 
+from training.core.adapters.start import load_start
 from training.core.chat import PAD, PLAIN
 from training.core.evaluation.exam import PLAIN_QUESTION, Scores
 from training.core.job import Job
 from training.core.loop import train
-from training.core.model import load_model
 from training.core.recipe import MidtrainRecipe
 from training.core.stage import Stage
 from training.core.stages.setup import (
@@ -25,7 +25,7 @@ def run(job: Job) -> None:
     tokenizer = open_tokenizer(job)
     with open_store(job, recipe) as store:
         parent, start = open_parent(job, store)
-        model = load_model(parent)
+        model = load_start(parent, recipe)
 
         def evaluate(final: bool) -> Scores:
             return arithmetic_scores(model, tokenizer, store, recipe, PLAIN_QUESTION, final=final)

@@ -1,12 +1,12 @@
 """What the four stages of reinforcement learning share."""
 
+from training.core.adapters.start import load_start
 from training.core.chat import CHATML, PAD, PLAIN
 from training.core.checkpoints import StoreRead
 from training.core.errors import TrainingError
 from training.core.evaluation.exam import CHAT, Form, Scores
 from training.core.job import Job
 from training.core.loop import train
-from training.core.model import load_model
 from training.core.publishing import milestones
 from training.core.recipe import RlvrRecipe
 from training.core.rl.collecting import AskAndWait, Sampling
@@ -31,7 +31,7 @@ def run_rl(job: Job, kind: type[RlvrRecipe], form: Form, task: type[Sums], *, th
     recipe, tokenizer = recipe_of(job, kind), open_tokenizer(job)
     with store_of_sums(job) as store:
         parent, start = open_parent(job, store)
-        model, numbers = load_model(parent), numbers_of(store)
+        model, numbers = load_start(parent, recipe), numbers_of(store)
         if numbers is None:
             raise TrainingError(f"{start.name} was taught no sums: there is nothing to reward it for")
         record = Record(job, store.manifest.tokenizer)

@@ -3,11 +3,11 @@
 Conversations are kept whole; the loss is taken on the assistant's tokens alone.
 """
 
+from training.core.adapters.start import load_start
 from training.core.chat import CHATML, PAD
 from training.core.evaluation.exam import CHAT, Scores
 from training.core.job import Job
 from training.core.loop import train
-from training.core.model import load_model
 from training.core.recipe import ThinkSftRecipe
 from training.core.stage import Stage
 from training.core.stages.setup import (
@@ -26,7 +26,7 @@ def run(job: Job) -> None:
     tokenizer = open_tokenizer(job)
     with open_store(job, recipe) as store:
         parent, start = open_parent(job, store)
-        model = load_model(parent)
+        model = load_start(parent, recipe)
 
         def evaluate(final: bool) -> Scores:
             sums = arithmetic_scores(model, tokenizer, store, recipe, CHAT, final=final, thinking=True)
