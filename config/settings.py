@@ -203,6 +203,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 30 * 24 * 3600}
 CELERY_BEAT_SCHEDULE = {
     "recover-jobs": {"task": "training.tasks.recover_jobs", "schedule": 15.0},
+    "recover-datasets": {"task": "training.tasks.recover_datasets", "schedule": 30.0},
     "recover-sweeps": {"task": "tracing.tasks.recover_sweeps", "schedule": 30.0},
     "load-search": {"task": "tracing.search.tasks.load_search", "schedule": 60.0},
     "build-byte-indexes": {"task": "tracing.tasks.build_byte_indexes", "schedule": 60.0},

@@ -1,5 +1,5 @@
-"""What Celery workers do: run training jobs and evaluations (queue gpu), look after jobs whose worker died,
-pack small stores, read large weights to verify them."""
+"""What Celery workers do: run training jobs and evaluations (queue gpu), check data sets, look after what a
+dead worker left, pack small stores, read large weights to verify them."""
 
 from typing import Any
 
@@ -7,6 +7,8 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 
 from training import evaluations, jobs, packing, runner, verification
+from training.datasets import validation
+from training.datasets import work as recovery
 
 
 @shared_task(name="training.tasks.run_job")
@@ -32,6 +34,16 @@ def evaluate(checkpoint_id: int, task: str, options: dict[str, Any]) -> None:
 @shared_task(name="training.tasks.verify_checkpoint")
 def verify_checkpoint(checkpoint_id: int, user_id: int) -> None:
     verification.verify_queued(checkpoint_id, user_id)
+
+
+@shared_task(name="training.tasks.work_on_dataset")
+def work_on_dataset(key: str) -> None:
+    validation.work_on(key)
+
+
+@shared_task(name="training.tasks.recover_datasets")
+def recover_datasets() -> None:
+    recovery.recover_datasets()
 
 
 @worker_ready.connect

@@ -5,8 +5,10 @@ appears in. *chatml*: `<|im_start|>role`, a newline, the content, `<|im_end|>` a
 SFT.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 PAD, END_OF_TEXT, TURN_START, TURN_END = "<|pad|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 SPECIAL_TOKENS = (PAD, END_OF_TEXT, TURN_START, TURN_END)
@@ -70,6 +72,5 @@ def prompt_chatml(turns: Sequence[Turn]) -> str:
 def token_range(offsets: Sequence[tuple[int, int]], start: int, end: int) -> tuple[int, int]:
     """The tokens whose characters lie inside `[start, end)`. `offsets`: `(start, end)` of characters, one a
     token."""
-    first = next((i for i, (token_start, _) in enumerate(offsets) if token_start >= start), len(offsets))
-    last = next((i for i, (token_start, _) in enumerate(offsets) if token_start >= end), len(offsets))
+    first, last = (bisect_left(offsets, place, key=itemgetter(0)) for place in (start, end))
     return first, last

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from tracing.core.building.writer import StoreWriter
-from training.core.chat import END_OF_TEXT, token_range
+from training.core.chat import END_OF_TEXT, Rendered, token_range
 from training.core.corpus import Document
 
 BATCH = 1000  # documents tokenised at a time
@@ -65,11 +65,13 @@ def text_of(document: Document) -> str:
 def spoken_metadata(document: Document, encoding: Encoding, row: int) -> dict[str, Any]:
     """Of a conversation: its row, whose tokens are whose, and which of them the loss is taken on."""
     assert document.rendered is not None
-    turns = [
-        (turn, *token_range(encoding.offsets, start, end)) for turn, start, end in document.rendered.parts
-    ]
+    return {"row": row, **whose_tokens(document.rendered, encoding.offsets)}
+
+
+def whose_tokens(rendered: Rendered, offsets: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    """The `[role, start, end)` of each turn in tokens, and the `[start, end)` that the loss is taken on."""
+    turns = [(turn, *token_range(offsets, start, end)) for turn, start, end in rendered.parts]
     return {
-        "row": row,
         "roles": [[turn.role, start, end] for turn, start, end in turns],
         "loss": [[start, end] for turn, start, end in turns if turn.role == "assistant" and turn.learned],
     }

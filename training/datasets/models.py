@@ -27,11 +27,16 @@ class DatasetState(models.TextChoices):
 
 class DatasetQuerySet(models.QuerySet["Dataset"]):
     def held_by(self, worker: str) -> "DatasetQuerySet":
-        """Being checked by that worker's attempt: its writes go through this."""
-        return self.filter(state=DatasetState.CHECKING, worker=worker)
+        """Being worked on by that attempt: its writes go through this."""
+        return self.filter(worker=worker)
 
     def ready(self) -> "DatasetQuerySet":
         return self.filter(state=DatasetState.READY)
+
+    def unfinished(self) -> "DatasetQuerySet":
+        """Still to be checked, or to be counted in a checkpoint's tokens."""
+        to_check = models.Q(state__in=[DatasetState.WAITING, DatasetState.CHECKING])
+        return self.filter(to_check | models.Q(measuring__isnull=False))
 
 
 class Dataset(models.Model):
@@ -61,8 +66,18 @@ class Dataset(models.Model):
     )
     state = models.CharField(max_length=20, choices=DatasetState.choices, default=DatasetState.WAITING)
     error = models.TextField(blank=True, help_text="Why it cannot be used at all.")
+    licence = models.CharField(
+        max_length=200, blank=True, help_text="Under which its rows may be shown to people who trace answers."
+    )
+    measuring = models.ForeignKey(
+        "training.Checkpoint",
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="The checkpoint in whose tokens it is to be counted next.",
+    )
     checked_bytes = models.BigIntegerField(default=0, help_text="How far the check has come.")
-    worker = models.CharField(max_length=200, blank=True, help_text="The attempt that checks it.")
+    worker = models.CharField(max_length=200, blank=True, help_text="The attempt that works on it.")
     heartbeat_at = models.DateTimeField(null=True)
     enqueued_at = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)

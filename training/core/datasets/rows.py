@@ -1,0 +1,51 @@
+"""What a row can be: a conversation, a preference, or a prompt with a verifier."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from training.core.chat import Turn
+
+CHAT, PREFERENCE, PROMPT = "chat", "preference", "prompt"
+Turns = tuple[Turn, ...]
+
+
+@dataclass(frozen=True)
+class ChatRow:
+    """A conversation whose answers are learned."""
+
+    turns: Turns
+    format = CHAT
+
+    def texts(self) -> Iterator[str]:
+        yield from (turn.content for turn in self.turns)
+
+
+@dataclass(frozen=True)
+class PreferenceRow:
+    """What was asked, and the answer to prefer over another."""
+
+    prompt: Turns
+    chosen: Turns
+    rejected: Turns
+    format = PREFERENCE
+
+    def texts(self) -> Iterator[str]:
+        yield from (turn.content for turn in (*self.prompt, *self.chosen, *self.rejected))
+
+
+@dataclass(frozen=True)
+class PromptRow:
+    """What a model is asked, and how its answers are rewarded."""
+
+    turns: Turns
+    verifier: Any
+    """Name of a verifier, or several with weights, as in evaluations."""
+    reference: Any
+    format = PROMPT
+
+    def texts(self) -> Iterator[str]:
+        yield from (turn.content for turn in self.turns)
+
+
+Row = ChatRow | PreferenceRow | PromptRow
