@@ -1,7 +1,5 @@
 """Answers from a model that is still in training: plain batched decoding, as evaluation needs it."""
 
-# ruff: noqa: N806  (capitals at the end of a name are the array's shape)
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +7,8 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
-from training.core.chat import END_OF_TEXT, PAD, TURN_END
+from training.core.chat import END_OF_TEXT, TURN_END
+from training.core.decoding import decode
 from training.core.tokenizer import special_id
 
 AT_ONCE = 320  # prompts in a batch
@@ -43,7 +42,6 @@ def generate(
         ]
 
 
-@torch.no_grad()
 def answer_batch(
     model: Any, tokenizer: Tokenizer, prompts: Sequence[str], *, longest: int, temperature: float = 0.0
 ) -> list[Answer]:
@@ -52,8 +50,10 @@ def answer_batch(
     training = model.training
     model.eval()
     ends = [special_id(tokenizer, END_OF_TEXT), special_id(tokenizer, TURN_END)]
-    rows = _continue(model, tokenizer, prompts, longest, temperature, ends)
+    ids = [encoding.ids for encoding in tokenizer.encode_batch(list(prompts), add_special_tokens=False)]
+    found = decode(model, ids, longest=longest, ends=ends, temperature=temperature)
     model.train(training)
+    rows = [answer.ids for [answer] in found]
     kept = [_until(row, ends) for row in rows]
     texts = tokenizer.decode_batch(kept, skip_special_tokens=False)
     return [
@@ -61,34 +61,6 @@ def answer_batch(
     ]
 
 
-def _continue(
-    model: Any,
-    tokenizer: Tokenizer,
-    prompts: Sequence[str],
-    longest: int,
-    temperature: float,
-    ends: Sequence[int],
-) -> list[list[int]]:
-    padding = special_id(tokenizer, PAD)
-    ids = [encoding.ids for encoding in tokenizer.encode_batch(list(prompts), add_special_tokens=False)]
-    width = max(map(len, ids))
-    ids_BT = torch.tensor([[padding] * (width - len(row)) + row for row in ids], device=model.device)
-    mask_BT = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in ids], device=model.device)
-    choice: dict[str, Any] = {"do_sample": False}
-    if temperature:
-        choice = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
-    whole_BT = model.generate(
-        input_ids=ids_BT,
-        attention_mask=mask_BT,
-        max_new_tokens=longest,
-        eos_token_id=ends,
-        pad_token_id=padding,
-        **choice,
-    )
-    rows: list[list[int]] = whole_BT[:, width:].tolist()
-    return rows
-
-
-def _until(ids: list[int], ends: Sequence[int]) -> list[int]:
+def _until(ids: Sequence[int], ends: Sequence[int]) -> list[int]:
     """The ids before the first of `ends`."""
-    return ids[: next((place for place, number in enumerate(ids) if number in ends), len(ids))]
+    return list(ids[: next((place for place, number in enumerate(ids) if number in ends), len(ids))])

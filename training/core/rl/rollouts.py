@@ -1,7 +1,5 @@
 """Rollouts: answers sampled from the policy, with the log-probability that each of their tokens had."""
 
-# ruff: noqa: N806  (capitals at the end of a name are the array's shape)
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,7 +7,8 @@ from typing import Any, Protocol
 import torch
 from tokenizers import Tokenizer
 
-from training.core.chat import END_OF_TEXT, PAD, TURN_END
+from training.core.chat import END_OF_TEXT, TURN_END
+from training.core.decoding import Continuation, decode
 from training.core.tokenizer import special_id
 
 
@@ -56,60 +55,27 @@ class LocalActor:
 
     def __init__(self, model: Any, tokenizer: Tokenizer, *, longest: int) -> None:
         self._model, self._tokenizer, self._longest = model, tokenizer, longest
-        self._padding = special_id(tokenizer, PAD)
         self._ends = [special_id(tokenizer, END_OF_TEXT), special_id(tokenizer, TURN_END)]
         self._version = 0
 
     def update(self, version: int) -> None:
         self._version = version
 
-    @torch.no_grad()
     def ask(self, prompts: Sequence[Ids], answers: int, seed: int) -> list[list[Rollout]]:
-        repeated = [list(prompt) for prompt in prompts for _ in range(answers)]
         training = self._model.training
         self._model.eval()
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            sampled_BT, logprobs_BT = self._sample(repeated)
-        self._model.train(training)
-        rollouts = [
-            self._rollout(prompt, sampled, logprobs)
-            for prompt, sampled, logprobs in zip(
-                repeated, sampled_BT.tolist(), logprobs_BT.tolist(), strict=True
+            found = decode(
+                self._model, prompts, longest=self._longest, ends=self._ends, temperature=1.0, answers=answers
             )
+        self._model.train(training)
+        return [
+            [self._rollout(prompt, answer) for answer in group]
+            for prompt, group in zip(prompts, found, strict=True)
         ]
-        return [rollouts[first : first + answers] for first in range(0, len(rollouts), answers)]
 
-    def _sample(self, prompts: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-        """The sampled ids and their log-probabilities, both of shape [prompts, tokens]."""
-        width, device = max(map(len, prompts)), self._model.device
-        left = [width - len(row) for row in prompts]
-        ids_BT = torch.tensor([[self._padding] * n + row for n, row in zip(left, prompts, strict=True)])
-        mask_BT = torch.tensor([[0] * n + [1] * len(row) for n, row in zip(left, prompts, strict=True)])
-        found = self._model.generate(
-            input_ids=ids_BT.to(device),
-            attention_mask=mask_BT.to(device),
-            max_new_tokens=self._longest,
-            eos_token_id=self._ends,
-            pad_token_id=self._padding,
-            do_sample=True,
-            temperature=1.0,
-            top_k=0,
-            top_p=1.0,
-            output_logits=True,
-            return_dict_in_generate=True,
-        )
-        sampled_BT = found.sequences[:, width:]
-        logprobs = [
-            logits_BV.float().log_softmax(-1).gather(1, sampled_BT[:, place, None])[:, 0]
-            for place, logits_BV in enumerate(found.logits)
-        ]
-        return sampled_BT, torch.stack(logprobs, dim=1)
-
-    def _rollout(self, prompt: list[int], sampled: list[int], logprobs: list[float]) -> Rollout:
-        ended = next((place + 1 for place, token in enumerate(sampled) if token in self._ends), len(sampled))
-        answer = sampled[:ended]
-        spoken = answer[:-1] if answer and answer[-1] in self._ends else answer
-        text = self._tokenizer.decode(spoken, skip_special_tokens=False)
-        logs, version = tuple(logprobs[:ended]), self._version
-        return Rollout(tuple(prompt), tuple(answer), logs, text, version, version)
+    def _rollout(self, prompt: Ids, answer: Continuation) -> Rollout:
+        spoken = answer.ids[:-1] if answer.ids[-1] in self._ends else answer.ids
+        text = self._tokenizer.decode(list(spoken), skip_special_tokens=False)
+        return Rollout(tuple(prompt), answer.ids, answer.logprobs, text, self._version, self._version)
