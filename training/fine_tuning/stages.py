@@ -105,8 +105,8 @@ def stage_for(parent: Checkpoint, stage: str) -> StageChoice:
     choices = {choice.name: choice for choice in stages_for(parent)}
     if stage not in choices:
         raise JobError(
-            f"the stage {stage!r} cannot start from {parent}, which is a "
-            f"{kind_of(parent)} checkpoint: choose one of {', '.join(choices)}"
+            f"the stage {stage!r} cannot start from {parent}, a checkpoint of kind {kind_of(parent)}: choose "
+            f"one of {', '.join(choices)}"
         )
     return choices[stage]
 
