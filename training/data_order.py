@@ -1,6 +1,10 @@
 """Which steps of a checkpoint's stage trained on a document: the data order, kept by this process."""
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tracing.cache import Cache
 from tracing.core.errors import StoreMismatch, StoreMissing
@@ -9,7 +13,7 @@ from tracing.services import open_store
 from training.core.checkpoints import read_checkpoint
 from training.core.errors import CheckpointError
 from training.core.order import Packing
-from training.core.store_order import AnyOrder, document_lengths, new_order
+from training.core.store_order import AnyOrder, document_lengths, new_order, new_share_order
 from training.models import Checkpoint, TrainedOn
 
 
@@ -22,6 +26,8 @@ class OrderSettings:
     batch_size: int
     packing: Packing
     steps: int
+    share: float = 1.0
+    place: int = 0
 
 
 _settings: Cache[tuple[str, str], OrderSettings] = Cache(size=1024)
@@ -44,21 +50,28 @@ def read_settings(checkpoint: Checkpoint, store_name: str) -> OrderSettings:
         manifest = read_checkpoint(checkpoint.path)
     except CheckpointError as error:
         raise StoreMissing(f"When {store_name} was read cannot be said: {error}") from error
-    seed = next((read.seed for read in manifest.stores if read.name == store_name), None)
-    if seed is None:
+    read = next((read for read in manifest.stores if read.name == store_name), None)
+    if read is None:
         raise StoreMismatch(f"The manifest of {checkpoint} does not name the store {store_name}.")
     config = {name: manifest.config[name] for name in ("sequence_length", "batch_size", "packing")}
-    return OrderSettings(seed=seed, steps=manifest.steps, **config)
+    return OrderSettings(seed=read.seed, steps=manifest.steps, share=read.share, place=read.place, **config)
 
 
 def make_order(store: TokenStore, settings: OrderSettings) -> AnyOrder:
     """The order with all the epochs of the stage laid out, so that threads only read it."""
-    order = new_order(
-        document_lengths(store),
-        seed=settings.seed,
-        sequence_length=settings.sequence_length,
-        batch_size=settings.batch_size,
-        packing=settings.packing,
-    )
+    order = order_of(document_lengths(store), settings)
     order.steps_of(0, settings.steps)
     return order
+
+
+def order_of(lengths: NDArray[np.int64], settings: OrderSettings) -> AnyOrder:
+    """The order of the store alone, or of its part of a mixture."""
+    shared: dict[str, Any] = {
+        "seed": settings.seed,
+        "sequence_length": settings.sequence_length,
+        "batch_size": settings.batch_size,
+        "packing": settings.packing,
+    }
+    if settings.share < 1:
+        return new_share_order(lengths, **shared, share=settings.share, second=settings.place == 1)
+    return new_order(lengths, **shared)

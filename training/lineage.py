@@ -1,5 +1,6 @@
 """What a checkpoint was made from: its ancestors, the stores they read, and when they read each document."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,18 +10,20 @@ from tracing.models import Store
 from training.data_order import steps_of
 from training.models import Checkpoint, TrainedOn
 
+STEP = re.compile(r"-step\d+$")
+
 
 @dataclass(frozen=True)
 class Lineage:
     """A checkpoint and all that it descends from, as the database has it now.
 
     `checkpoints` are each there once, ancestors first; `readings` say which of their own stages read which
-    store, in the same order; `published` are all checkpoints of each of those stages, by job, in step order.
+    store, in the same order; `published` are all checkpoints of each of those stages, by run, in step order.
     """
 
     checkpoints: list[Checkpoint]
     readings: list[TrainedOn]
-    published: Mapping[int | None, list[Checkpoint]]
+    published: Mapping[str, list[Checkpoint]]
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> "Lineage":
@@ -45,20 +48,48 @@ class Lineage:
         Steps count from 1, as metrics do: a checkpoint of step s has seen what steps 1 to s trained on.
         `times` is how many of them trained on some of the document, 0 where this checkpoint was saved before
         the first. `before` and `after` are the nearest published checkpoints of that stage that had not yet,
-        and had, seen it. Where several stages read the store, the first one counts.
+        and had, seen it. Where several stages read the store, the first one counts; of a stage that averages
+        several runs, every run counts, and `before` and `after` are of the run that saw it first.
         """
-        reading = next((row for row in self.readings if row.store.name == store_name), None)
-        if reading is None or not reading.store.is_here:
+        runs = self.runs_over(store_name)
+        if not runs or not runs[0].store.is_here:
             return None
-        steps = steps_of(reading, document)
-        seen = [step for step in steps if step <= reading.checkpoint.step]
-        first, last = (seen[0], seen[-1]) if seen else (None, None)
-        return {"times": len(seen), "first_step": first, "last_step": last, **self.around(reading, steps)}
+        all_steps = [steps_of(reading, document) for reading in runs]
+        seen = [
+            (steps[0], reading, steps, kept)
+            for reading, steps in zip(runs, all_steps, strict=True)
+            if (kept := [step for step in steps if step <= reading.checkpoint.step])
+        ]
+        if not seen:
+            empty = {"times": 0, "first_step": None, "last_step": None}
+            return {**empty, **self.around(runs[0], all_steps[0])}
+        first, reading, steps, _ = min(seen, key=lambda one: one[0])
+        kept = [step for *_, kept in seen for step in kept]
+        return {
+            "times": len(kept),
+            "first_step": first,
+            "last_step": max(kept),
+            **self.around(reading, steps),
+        }
+
+    def runs_over(self, store_name: str) -> list[TrainedOn]:
+        """The readings of the store by the first stage that reads it: one, or one for each of its runs, of
+        the furthest of the run's checkpoints."""
+        readings = [row for row in self.readings if row.store.name == store_name]
+        furthest: dict[str, TrainedOn] = {}
+        for row in readings:
+            run = run_of(row.checkpoint)
+            known = furthest.setdefault(run, row)
+            if known.checkpoint.step < row.checkpoint.step:
+                furthest[run] = row
+        first = readings[0].checkpoint if readings else None
+        return [row for row in furthest.values() if first and is_run_beside(row.checkpoint, first)]
 
     def around(self, reading: TrainedOn, steps: list[int]) -> dict[str, str | None]:
-        """Names of the last checkpoint before the first of these steps, and of the first from it on."""
+        """Names of the last checkpoint before the first of these steps, and of the first from it on, of the
+        same run."""
         first = steps[0] if steps else 0
-        siblings = self.published.get(reading.checkpoint.job_id, [])
+        siblings = self.published.get(run_of(reading.checkpoint), [])
         before = [c.name for c in siblings if c.step < first]
         after = [c.name for c in siblings if first and c.step >= first]
         return {"before": before[-1] if before else None, "after": after[0] if after else None}
@@ -72,12 +103,23 @@ def collect(checkpoint: Checkpoint, found: dict[int, Checkpoint]) -> None:
         found[checkpoint.pk] = checkpoint
 
 
-def published_with(checkpoints: Iterable[Checkpoint]) -> dict[int | None, list[Checkpoint]]:
-    """The checkpoints that came out of the same jobs, by job, in step order."""
-    found: dict[int | None, list[Checkpoint]] = {}
+def run_of(checkpoint: Checkpoint) -> str:
+    """What all checkpoints of one run of a stage are called, before the step: demo-midtrain-run1."""
+    return STEP.sub("", checkpoint.name)
+
+
+def is_run_beside(checkpoint: Checkpoint, other: Checkpoint) -> bool:
+    """The two are of one run, or of runs of one job that are averaged."""
+    same_job = checkpoint.job_id is not None and checkpoint.job_id == other.job_id
+    return same_job or run_of(checkpoint) == run_of(other)
+
+
+def published_with(checkpoints: Iterable[Checkpoint]) -> dict[str, list[Checkpoint]]:
+    """The checkpoints that came out of the same jobs, by run, in step order."""
+    found: dict[str, list[Checkpoint]] = {}
     jobs = {checkpoint.job_id for checkpoint in checkpoints} - {None}
     for checkpoint in Checkpoint.objects.filter(job__in=jobs).order_by("step"):
-        found.setdefault(checkpoint.job_id, []).append(checkpoint)
+        found.setdefault(run_of(checkpoint), []).append(checkpoint)
     return found
 
 

@@ -41,7 +41,7 @@ def fields_of(manifest: CheckpointManifest, scores: Mapping[str, Any]) -> dict[s
         "stage": manifest.stage,
         "step": manifest.step,
         "steps": manifest.steps,
-        "final": manifest.step == manifest.steps,
+        "final": manifest.step == manifest.steps and not manifest.part_of,
         "digest": manifest.digest,
         "tokenizer": manifest.tokenizer,
         "chat": manifest.chat,

@@ -35,7 +35,7 @@ def flow_rows(flow: Flow, *, intermediate: bool = False) -> list[Row]:
 
 
 def row_of(checkpoint: Checkpoint) -> Row:
-    parent = next(iter(checkpoint.parents.all()), None)
+    parent = parent_of(checkpoint)
     return Row(
         stage=checkpoint.stage,
         step=checkpoint.step,
@@ -44,6 +44,14 @@ def row_of(checkpoint: Checkpoint) -> Row:
         start=start_of(checkpoint, parent) if parent else {},
         cpu_s=checkpoint.job.cpu_s if checkpoint.job and checkpoint.final else None,
     )
+
+
+def parent_of(checkpoint: Checkpoint) -> Checkpoint | None:
+    """The checkpoint that the stage started from: behind the stage's own runs, where it is an average."""
+    parent = next(iter(checkpoint.parents.all()), None)
+    while parent and checkpoint.job_id is not None and parent.job_id == checkpoint.job_id:
+        parent = parent.parents.first()
+    return parent
 
 
 def start_of(checkpoint: Checkpoint, parent: Checkpoint) -> dict[str, float]:

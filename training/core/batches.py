@@ -3,6 +3,7 @@ byte."""
 
 # ruff: noqa: N806, N815  (capitals at the end of a name are the array's shape)
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.core.order import DataOrder, PairOrder, Piece
+from training.core.order import Piece
 
 IGNORED = -100  # the label that carries no loss, as in torch.nn.functional.cross_entropy
 
@@ -21,6 +22,12 @@ class Documents(Protocol):
     def token_ids(self, document: int) -> NDArray[Any]: ...
 
     def metadata(self, document: int) -> dict[str, Any]: ...
+
+
+class Pieces(Protocol):
+    """What a batch needs of an order."""
+
+    def pieces(self, step: int) -> Iterator[Piece]: ...
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class Batch:
 
 def read_batch(
     documents: Documents,
-    order: DataOrder | PairOrder,
+    order: Pieces,
     step: int,
     *,
     batch_size: int,

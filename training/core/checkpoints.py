@@ -29,6 +29,21 @@ class StoreRead:
     name: str
     digest: str
     seed: int
+    share: float = 1.0
+    """Part of the sequences that are this store's, where two are read together (`training.core.mixture`)."""
+    place: int = 0
+    """0 for the first store of a mixture, 1 for the second."""
+
+
+@dataclass(frozen=True)
+class Averaged:
+    """A checkpoint whose weights went into an average. `seed` is of its run's data order, `step` how far it
+    had come."""
+
+    name: str
+    digest: str
+    seed: int
+    step: int
 
 
 @dataclass(frozen=True)
@@ -62,6 +77,10 @@ class CheckpointManifest:
     """Of an adapter: the whole checkpoint that it goes on."""
     base_digest: str = ""
     """Digest of the base's weights."""
+    averaged: tuple[Averaged, ...] = ()
+    """The checkpoints that its weights are the mean of; it was not trained itself, and reads no store."""
+    part_of: str = ""
+    """The checkpoint that its run was made for; it is not its stage's own result then."""
     format: str = FORMAT
     code_commit: str = ""
     created: str = ""
@@ -97,7 +116,9 @@ def read_checkpoint(folder: Path) -> CheckpointManifest:
         if fields["format"] != FORMAT:
             raise ValueError(f"format {fields['format']!r} is not {FORMAT!r}")
         stores = tuple(StoreRead(**store) for store in fields.pop("stores"))
-        return CheckpointManifest(**fields | {"stores": stores, "parents": tuple(fields["parents"])})
+        averaged = tuple(Averaged(**one) for one in fields.pop("averaged", ()))
+        lists = {"stores": stores, "averaged": averaged, "parents": tuple(fields["parents"])}
+        return CheckpointManifest(**fields | lists)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"no usable checkpoint at {folder}: {MANIFEST}: {error}") from error
 

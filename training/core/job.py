@@ -1,6 +1,6 @@
 """A running job: its configuration, where its things lie, and how it reports."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -27,11 +27,27 @@ class Job:
     folder: Path
     config: JobConfig
     events: Events
+    run: str | None = None
+    """Which of a stage's runs this is, where it has several: "run1"."""
+    run_of: "Job | None" = None
+    """The whole job, where this is a run of it."""
+
+    def as_run(self, name: str, events: Events) -> "Job":
+        """One of the job's runs: its saved states in a directory of their own, its checkpoints under names of
+        their own."""
+        run = replace(self, run=name, run_of=self, events=events)
+        run.workspace.mkdir(exist_ok=True)
+        return run
+
+    @property
+    def workspace(self) -> Path:
+        """Where saved states lie: the job's own directory, or its run's in there."""
+        return self.folder / self.run if self.run else self.folder
 
     @cached_property
     def costs(self) -> CostBook:
         """What the job costs, counted from the first time that this is asked for."""
-        return CostBook(self.folder)
+        return self.run_of.costs if self.run_of else CostBook(self.folder)
 
     @cached_property
     def home(self) -> Path:
@@ -58,5 +74,6 @@ class Job:
 
     def checkpoint_folder(self, step: int | None = None) -> Path:
         """Of the stage's final checkpoint, or of the intermediate one after `step` steps."""
-        name = f"{self.config.name}-{self.config.stage}" + (f"-step{step}" if step is not None else "")
+        run = f"-{self.run}" if self.run else ""
+        name = f"{self.config.name}-{self.config.stage}{run}" + (f"-step{step}" if step is not None else "")
         return self.home / "checkpoints" / name

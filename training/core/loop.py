@@ -35,7 +35,7 @@ class Loop:
         self._objective, self.steps = objective, objective.steps
         self._publisher = Publisher(stage, self.steps)
         self._optimizer = new_optimizer(stage.model, stage.recipe)
-        self._state = StateFile(stage.job.folder)
+        self._state = StateFile(stage.job.workspace)
         self._governor = Governor(stage.job.config.threads)
         self._meter = Meter(objective.step_tokens)
         self._saved_at = time.monotonic()

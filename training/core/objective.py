@@ -5,10 +5,10 @@ from typing import ClassVar, Protocol
 
 import torch
 
-from training.core.batches import read_batch
+from training.core.batches import Documents, read_batch
 from training.core.loss import next_token_loss
 from training.core.stage import Stage
-from training.core.store_order import count_steps, store_order
+from training.core.store_order import AnyOrder, count_steps, store_order
 
 
 class Objective(Protocol):
@@ -31,20 +31,24 @@ class Objective(Protocol):
 
 
 class NextToken:
-    """Pretraining, midtraining and SFT: every labelled token of the store's documents from those before."""
+    """Pretraining, midtraining and SFT: every labelled token of the store's documents from those before. Of
+    a mixture, `documents` and `order` are both stores'."""
 
     is_repeatable: ClassVar[bool] = True
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(
+        self, stage: Stage, documents: Documents | None = None, order: AnyOrder | None = None
+    ) -> None:
         self._stage, recipe = stage, stage.recipe
-        self._order = store_order(stage.store, recipe)
+        self._documents = documents or stage.store
+        self._order = order or store_order(stage.store, recipe)
         self.steps = count_steps(self._order, recipe)
         self.step_tokens = recipe.batch_size * recipe.sequence_length
 
     def loss(self, step: int) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
         stage = self._stage
         batch = read_batch(
-            stage.store,
+            self._documents,
             self._order,
             step,
             batch_size=stage.recipe.batch_size,

@@ -8,7 +8,8 @@ split  documents follow each other without a gap and are cut where a sequence en
 whole  a document that no longer fits begins the next sequence, the rest of the line stays empty; one longer
        than a sequence is cut (SFT, where half an answer teaches the wrong thing)
 
-A store of preferences is not laid on a line but read two by two: see PairOrder.
+A store of preferences is not laid on a line but read two by two: see PairOrder. Documents sorted into
+sequences so that little room is left: see best_fit. Two stores read together: see mixture.
 """
 
 # ruff: noqa: N803, N806, N815  (capitals at the end of a name are the array's shape)
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from training.core.errors import OrderError
 
-Packing = Literal["split", "whole", "pairs", "rollouts"]
+Packing = Literal["split", "whole", "best-fit", "pairs", "rollouts"]
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class DataOrder:
         return self._epochs[number]
 
     def _lay(self, epoch: int, base: int) -> _Epoch:
-        documents_N = np.argsort(_hash(self._seed, epoch, len(self._kept)), kind="stable").astype(np.int64)
+        documents_N = shuffled(self._seed, epoch, len(self._kept))
         lengths_N = self._kept[documents_N]
         if self._packing == "split":
             ends_N = base + np.cumsum(lengths_N)
@@ -192,6 +193,11 @@ def _fill_rows(lengths_N: NDArray[np.int64], width: int) -> NDArray[np.int64]:
         starts.append(position)
         position += length
     return np.array(starts, dtype=np.int64)
+
+
+def shuffled(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+    """The numbers 0 .. count - 1 in the epoch's own order."""
+    return np.argsort(_hash(seed, epoch, count), kind="stable").astype(np.int64)
 
 
 def _hash(seed: int, epoch: int, count: int) -> NDArray[np.uint64]:

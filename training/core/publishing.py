@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 from training.core.adapters.files import base_of
@@ -15,7 +16,7 @@ from training.core.recipe_files import recipe_table
 from training.core.stage import Stage
 
 ANNOUNCED = ("name", "stage", "step", "steps", "scores")
-DECISIVE = ("stage", "step", "steps", "parents", "stores", "tokenizer", "config")
+DECISIVE = ("stage", "step", "steps", "parents", "stores", "tokenizer", "config", "averaged", "part_of")
 
 
 def milestones(steps: int, checkpoints: int) -> frozenset[int]:
@@ -90,9 +91,19 @@ class Publisher:
             metrics={**metrics, **{f"{name}_before": score for name, score in stage.before.items()}},
             scores=scores,
             cost=cost.to_json(),
-            lineage_cost=lineage_cost(cost, stage.parents, stage.job.home / "checkpoints").to_json(),
+            lineage_cost=lineage_cost(cost, self._starts(), stage.job.home / "checkpoints").to_json(),
             **self._base(),
+            averaged=stage.averaged,
+            part_of=stage.job.run_of.checkpoint_folder().name if stage.job.run_of else "",
         )
+
+    def _starts(self) -> tuple[str, ...]:
+        """The checkpoints that the stage started from: behind its own runs, where their average is
+        published."""
+        stage = self._stage
+        folder = stage.job.home / "checkpoints"
+        behind = (read_checkpoint(folder / one.name).parents for one in stage.averaged)
+        return tuple(dict.fromkeys(chain.from_iterable(behind))) if stage.averaged else stage.parents
 
     def _base(self) -> dict[str, str]:
         """Of an adapter: the whole checkpoint that it goes on."""
@@ -103,5 +114,5 @@ class Publisher:
 
     def _announce(self, manifest: CheckpointManifest, folder: Path) -> None:
         fields = {name: value for name, value in dataclasses.asdict(manifest).items() if name in ANNOUNCED}
-        final = manifest.step == self._steps
+        final = manifest.step == self._steps and not manifest.part_of
         self._stage.job.events.write("checkpoint", path=str(folder), final=final, **fields)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from training.core.bounds import Between
 from training.core.errors import RecipeError
+from training.core.order import Packing
 
 Count = Annotated[int, Between(0, 10**9)]
 Positive = Annotated[int, Between(1, 10**9)]
@@ -53,6 +54,11 @@ class PrepareRecipe:
     """Part of the SFT examples that come after another question and answer."""
     small_talk: Count = 2
     """Times that greetings and the like stand in each SFT store."""
+    long_documents: Count = 0
+    """Documents that are made to be long: needles, counts and repetitions, for the stage long-context, which
+    gets the library's modules as well; 0: no store for it."""
+    longest_document: Annotated[int, Between(64, 2**20)] = 2048
+    """Tokens of the longest of them, about."""
     planned_s: Count = 30
     """Seconds the stage is expected to take, for a first estimate."""
 
@@ -114,9 +120,10 @@ class TrainRecipe:
     """Tokens in a sequence."""
     batch_size: Positive = 512
     """Sequences in a step."""
-    packing: Literal["split", "whole", "pairs", "rollouts"] = "split"
-    """Whether documents are cut at the end of a sequence, kept whole, read two by two (DPO, where
-    `batch_size` counts pairs), or made as they are read (RL, where it counts prompts)."""
+    packing: Packing = "split"
+    """Whether documents are cut at the end of a sequence, kept whole, kept whole and sorted into sequences so
+    that little room is left (best-fit), read two by two (DPO, where `batch_size` counts pairs), or made as
+    they are read (RL, where it counts prompts)."""
     learning_rate: Rate = 3e-4
     """Peak learning rate of AdamW."""
     final_learning_rate: Rate = 3e-5
@@ -169,6 +176,9 @@ class PretrainRecipe(TrainRecipe):
 class MidtrainRecipe(TrainRecipe):
     """Midtraining: 100B tokens, linear from 2.074e-4 to zero."""
 
+    runs: Annotated[int, Between(1, 16)] = 1
+    """Runs from the same checkpoint, each with an order of its own (the seeds are `seed`, `seed` + 1, ...),
+    whose weights are averaged. Olmo 3 7B: one, 32B: two."""
     tokens: Annotated[int, Between(0, 10**15)] = 100_000_000_000
     batch_size: Positive = 256
     learning_rate: Rate = 2.074e-4
@@ -178,13 +188,63 @@ class MidtrainRecipe(TrainRecipe):
 
 
 @dataclass(frozen=True)
+class MicroannealRecipe(MidtrainRecipe):
+    """A microanneal: 5B tokens of a candidate data set with 5B of web text, against 10B of web text alone."""
+
+    candidate: Name = ""
+    """Token store of the data set in question. `store` is the web text; empty: what the flow was pretrained
+    on."""
+    candidate_share: Annotated[float, Between(0.001, 0.999)] = 0.5
+    """Part of the sequences that are the candidate's."""
+    tasks: tuple[str, ...] = ()
+    """JSONL files of held-out problems; empty: held-out sums, `held_out_problems` of them."""
+    samples: Annotated[int, Between(1, 1024)] = 4
+    """Answers to each problem at temperature 1; more make the verdict sharper."""
+    tokens: Annotated[int, Between(0, 10**15)] = 10_000_000_000
+    checkpoints: Annotated[int, Between(0, 1000)] = 0
+    held_out_problems: Annotated[int, Between(0, 100_000)] = 1000
+
+
+@dataclass(frozen=True)
+class LongContextRecipe(TrainRecipe):
+    """Long-context extension: YaRN on the full-attention layers, 50B tokens, a third of them long documents,
+    linear from 2.074e-4 to zero."""
+
+    short_store: Name = ""
+    """Token store of the short documents among them; empty: what the flow was midtrained on."""
+    long_share: Annotated[float, Between(0.001, 0.999)] = 0.34
+    """Part of the sequences that are `store`'s long documents. The reverse, 66 %, costs short tasks 2.5
+    points, this 0.8."""
+    original_context: Count = 0
+    """Tokens that the checkpoint before was trained at, which YaRN stretches to `sequence_length`; 0: what
+    its configuration says."""
+    yarn_beta_fast: Annotated[float, Between(1, 1000)] = 32.0
+    """Rotations within the original context above which a frequency is left as it is."""
+    yarn_beta_slow: Annotated[float, Between(0.01, 1000)] = 1.0
+    """Rotations below which a frequency is divided by the whole factor."""
+    average_last: Annotated[int, Between(1, 16)] = 1
+    """The last so many checkpoints, the one after the last step among them, are averaged. Olmo 3 32B:
+    three."""
+    probes: Annotated[int, Between(0, 10_000)] = 100
+    """Held-out documents of each kind (needle, counting, copying, loss by position) at each length."""
+    tokens: Annotated[int, Between(0, 10**15)] = 50_000_000_000
+    sequence_length: Annotated[int, Between(8, 2**20)] = 65_536
+    batch_size: Positive = 64
+    packing: Packing = "best-fit"
+    learning_rate: Rate = 2.074e-4
+    final_learning_rate: Rate = 0.0
+    schedule: Literal["cosine", "linear", "hold"] = "linear"
+    warmup_steps: Count = 200
+
+
+@dataclass(frozen=True)
 class ThinkSftRecipe(TrainRecipe):
     """Think SFT: two epochs, 32K sequences, a million tokens a step, loss on the assistant's tokens."""
 
     epochs: Annotated[float, Between(0, 1000)] = 2.0
     sequence_length: Annotated[int, Between(8, 2**20)] = 32_768
     batch_size: Positive = 32
-    packing: Literal["split", "whole", "pairs", "rollouts"] = "whole"
+    packing: Packing = "whole"
     learning_rate: Rate = 5e-5
     final_learning_rate: Rate = 0.0
     schedule: Literal["cosine", "linear", "hold"] = "linear"
@@ -228,7 +288,7 @@ class ThinkDpoRecipe(TrainRecipe):
     sequence_length: Annotated[int, Between(8, 2**20)] = 16_384
     """Tokens of the longest answer with its prompt; what is longer is cut."""
     batch_size: Positive = 128
-    packing: Literal["split", "whole", "pairs", "rollouts"] = "pairs"
+    packing: Packing = "pairs"
     learning_rate: Rate = 8e-8
     final_learning_rate: Rate = 0.0
     schedule: Literal["cosine", "linear", "hold"] = "linear"
@@ -270,7 +330,7 @@ class RlvrRecipe(TrainRecipe):
     learning_rate: Rate = 1e-6
     final_learning_rate: Rate = 1e-6
     schedule: Literal["cosine", "linear", "hold"] = "linear"
-    packing: Literal["split", "whole", "pairs", "rollouts"] = "rollouts"
+    packing: Packing = "rollouts"
     warmup_steps: Count = 0
     weight_decay: Share = 0.0
 
@@ -293,6 +353,8 @@ class FlowRecipe:
     midtrain: MidtrainRecipe
     think_sft: ThinkSftRecipe
     instruct_sft: InstructSftRecipe
+    microanneal: MicroannealRecipe | None = None
+    long_context: LongContextRecipe | None = None
     think_dpo: ThinkDpoRecipe | None = None
     instruct_dpo: InstructDpoRecipe | None = None
     think_rlvr: RlvrRecipe | None = None

@@ -15,6 +15,8 @@ from training.core.recipe import (
     FlowRecipe,
     InstructDpoRecipe,
     InstructSftRecipe,
+    LongContextRecipe,
+    MicroannealRecipe,
     MidtrainRecipe,
     PrepareRecipe,
     PretrainRecipe,
@@ -31,7 +33,9 @@ StageRecipe = PrepareRecipe | TrainRecipe
 STAGES: dict[str, type[StageRecipe]] = {
     "prepare": PrepareRecipe,
     "pretrain": PretrainRecipe,
+    "microanneal": MicroannealRecipe,
     "midtrain": MidtrainRecipe,
+    "long-context": LongContextRecipe,
     "think-sft": ThinkSftRecipe,
     "think-dpo": ThinkDpoRecipe,
     "think-rlvr": RlvrRecipe,
@@ -45,15 +49,17 @@ STAGES: dict[str, type[StageRecipe]] = {
 # that the flow runs.
 STARTS_FROM = {
     "pretrain": ("prepare",),
+    "microanneal": ("pretrain",),
     "midtrain": ("pretrain",),
-    "think-sft": ("midtrain",),
+    "long-context": ("midtrain",),
+    "think-sft": ("long-context", "midtrain"),
     "think-dpo": ("think-sft",),
     "think-rlvr": ("think-dpo", "think-sft"),
     "instruct-sft": ("think-sft",),
     "instruct-dpo": ("instruct-sft",),
     "instruct-rlvr": ("instruct-dpo", "instruct-sft"),
-    "rl-zero": ("midtrain",),
-    "rl-zero-spurious": ("midtrain",),
+    "rl-zero": ("long-context", "midtrain"),
+    "rl-zero-spurious": ("long-context", "midtrain"),
 }
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tracing.core.stores.store import TokenStore
-from training.core.checkpoints import StoreRead
+from training.core.checkpoints import Averaged, StoreRead
 from training.core.evaluation.exam import Scores
 from training.core.job import Job
 from training.core.recipe import TrainRecipe
@@ -33,4 +33,6 @@ class Stage:
     before: Scores = field(default_factory=dict)
     """Scores of the model before the first step, of kinds that its parent was not measured by."""
     parents: tuple[str, ...] = ()
+    averaged: tuple[Averaged, ...] = ()
+    """The checkpoints whose mean `model` is, where it is one."""
     thinking: bool = False

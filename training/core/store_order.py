@@ -5,14 +5,16 @@ from numpy.typing import NDArray
 
 from tracing.core.stores.shard import Shard
 from tracing.core.stores.store import TokenStore
+from training.core.best_fit import BestFitOrder
 from training.core.errors import OrderError
+from training.core.mixture import MixedOrder, Mixture, ShareOrder
 from training.core.order import DataOrder, Packing, PairOrder
 from training.core.recipe import TrainRecipe
 
-AnyOrder = DataOrder | PairOrder
+AnyOrder = DataOrder | BestFitOrder | PairOrder | ShareOrder | MixedOrder
 
 
-def store_order(store: TokenStore, recipe: TrainRecipe) -> AnyOrder:
+def store_order(store: TokenStore, recipe: TrainRecipe) -> DataOrder | BestFitOrder | PairOrder:
     """The order in which a stage with this recipe reads this store."""
     return new_order(
         document_lengths(store),
@@ -25,14 +27,50 @@ def store_order(store: TokenStore, recipe: TrainRecipe) -> AnyOrder:
 
 def new_order(
     lengths: NDArray[np.int64], *, seed: int, sequence_length: int, batch_size: int, packing: Packing
-) -> AnyOrder:
+) -> DataOrder | BestFitOrder | PairOrder:
     """The order of documents with these lengths. Raises OrderError."""
     settings = {"seed": seed, "sequence_length": sequence_length, "batch_size": batch_size}
     if packing == "rollouts":
         raise OrderError("rollouts are made while they are trained on: each says its step in its metadata")
     if packing == "pairs":
         return PairOrder(lengths, **settings)
+    if packing == "best-fit":
+        return BestFitOrder(lengths, **settings)
     return DataOrder(lengths, **settings, packing=packing)
+
+
+def mixed_order(mixture: Mixture, recipe: TrainRecipe) -> MixedOrder:
+    """The order in which a stage with this recipe reads two stores together."""
+    first, second = (
+        new_share_order(
+            document_lengths(store),
+            seed=recipe.seed,
+            sequence_length=recipe.sequence_length,
+            batch_size=recipe.batch_size,
+            packing=recipe.packing,
+            share=share,
+            second=place == 1,
+        )
+        for place, (store, share) in enumerate(mixture.parts)
+    )
+    return MixedOrder(first, second, mixture.first.documents)
+
+
+def new_share_order(
+    lengths: NDArray[np.int64],
+    *,
+    seed: int,
+    sequence_length: int,
+    batch_size: int,
+    packing: Packing,
+    share: float,
+    second: bool,
+) -> ShareOrder:
+    """The order of documents that are `share` of a mixture. Raises OrderError."""
+    if packing == "pairs":
+        raise OrderError("pairs cannot be mixed with another store: put them into one")
+    rows = new_order(lengths, seed=seed, sequence_length=sequence_length, batch_size=1, packing=packing)
+    return ShareOrder(rows, share=share, second=second, batch_size=batch_size)
 
 
 def count_steps(order: AnyOrder, recipe: TrainRecipe) -> int:
