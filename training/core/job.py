@@ -1,23 +1,16 @@
 """A running job: its configuration, where its things lie, and how it reports."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from training.core.cost import CostBook
 from training.core.events import Events
+from training.core.pause import Pause
 from training.core.recipe_files import JobConfig
 
 WANTED = "wanted"
 """A file in the job's directory: `pause` or `cancel`, where a person asked for that."""
-
-
-class StopAsked(Exception):
-    """The job has stopped as a person asked, after `done` steps."""
-
-    def __init__(self, how: str, done: int) -> None:
-        super().__init__(f"{how} after {done} steps")
-        self.how, self.done = how, done
 
 
 @dataclass(frozen=True)
@@ -27,6 +20,7 @@ class Job:
     folder: Path
     config: JobConfig
     events: Events
+    pause: Pause = field(default_factory=Pause)
     run: str | None = None
     """Which of a stage's runs this is, where it has several: "run1"."""
     run_of: "Job | None" = None
@@ -61,6 +55,8 @@ class Job:
 
     def wanted(self) -> str:
         """`pause` or `cancel` where a person has asked for that, else nothing. Cheap enough for each step."""
+        if self.pause.requested:
+            return "pause"
         try:
             return (self.folder / WANTED).read_text("utf-8").strip()
         except FileNotFoundError:

@@ -6,16 +6,15 @@ import time
 
 import torch
 
-from training.core.adapters.adapted import has_adapter
 from training.core.errors import DivergedError
-from training.core.job import StopAsked
 from training.core.meter import Meter
 from training.core.model import autocast
 from training.core.objective import NextToken, Objective
 from training.core.optim import learning_rate, new_optimizer, set_learning_rate
+from training.core.pause import StopAsked
 from training.core.publishing import Publisher
 from training.core.stage import Stage
-from training.core.state import StateFile
+from training.core.state import StateFile, restore
 from training.core.threads import Governor
 
 METRIC_STEPS = 10
@@ -38,6 +37,7 @@ class Loop:
         self._state = StateFile(stage.job.workspace)
         self._governor = Governor(stage.job.config.threads)
         self._meter = Meter(objective.step_tokens)
+        self._pause = stage.job.pause
         self._saved_at = time.monotonic()
         stage.model.set_attn_implementation(stage.recipe.attention)
 
@@ -45,23 +45,31 @@ class Loop:
         self._publisher.announce_earlier()
         if self._publisher.is_published(self.steps):
             return
+        with self._pause.held():
+            self._train()
+        self._state.remove()
+
+    def _train(self) -> None:
         with self._meter.paused():
             start = self._resume()
         self._stage.model.train()
+        self._publish_due(start)
         for step in range(start, self.steps):
             self._stop_if_wanted(step)
             self._step(step)
             self._after(step + 1)
+            self._publish_due(step + 1)
         self._publish(self.steps)
-        self._state.remove()
 
     def _resume(self) -> int:
         """Steps that are done already, with weights and optimiser as they were after them."""
         saved = self._state.load()
         if saved is None:
             return 0
-        self._stage.model.load_state_dict(saved.model, strict=not has_adapter(self._stage.model))
+        restore(self._stage.model, saved.model)
         self._optimizer.load_state_dict(saved.optimizer)
+        if saved.meter:
+            self._meter.restore(saved.meter)
         self._events.log(f"going on after step {saved.step} of {self.steps}")
         return saved.step
 
@@ -90,17 +98,26 @@ class Loop:
             )
 
     def _after(self, done: int) -> None:
-        """What follows when `done` steps are done. States are saved where a line of metrics ends, so that a
-        resumed run's lines are the same as an uninterrupted one's."""
+        """What follows when `done` steps are done."""
         self._events.progress("training", done, self.steps, "steps", self._meter.seconds(self.steps - done))
         if done % METRIC_STEPS == 0 or done == self.steps:
             tokens = done * self._meter.step_tokens
             self._events.write("metric", step=done, tokens=tokens, **self._meter.line())
-            if time.monotonic() - self._saved_at >= self._recipe.save_s and done < self.steps:
-                self._save(done)
-        if done in self._publisher.milestones and not self._publisher.is_published(done):
-            if not self._objective.is_repeatable:
-                self._save(done)
+        if self._is_save_due(done) and done < self.steps:
+            self._save(done)
+
+    def _is_save_due(self, done: int) -> bool:
+        """By the clock; and before a checkpoint is published that must not be made in two ways."""
+        once = self._is_due(done) and not self._objective.is_repeatable
+        return once or time.monotonic() - self._saved_at >= self._recipe.save_s
+
+    def _is_due(self, done: int) -> bool:
+        return done in self._publisher.milestones and not self._publisher.is_published(done)
+
+    def _publish_due(self, done: int) -> None:
+        """An intermediate checkpoint, if there is to be one here; also one that a killed run did not come
+        to."""
+        if self._is_due(done):
             self._publish(done)
 
     def _stop_if_wanted(self, done: int) -> None:
@@ -110,7 +127,6 @@ class Loop:
         if not how:
             return
         if done and how == "pause":
-            self._tell_metrics(done)
             self._save(done)
         if done and how == "cancel" and not self._publisher.is_published(done):
             self._tell_metrics(done)
@@ -127,11 +143,18 @@ class Loop:
 
     def _save(self, done: int) -> None:
         with self._meter.paused():
-            self._state.save(done, self._stage.model, self._optimizer)
+            self._state.save(done, self._stage.model, self._optimizer, self._meter.state())
             self._stage.job.costs.save()
         self._saved_at = time.monotonic()
 
     def _publish(self, done: int) -> None:
         self._events.progress("evaluating", done, self.steps, "steps", self._meter.seconds(self.steps - done))
+        metrics = self._meter.summary() | {"tokens": done * self._meter.step_tokens}
+        try:
+            with self._meter.paused(), self._pause.held(False):
+                scores = self._stage.evaluate(done == self.steps)
+        except StopAsked as stop:
+            self._save(done)
+            raise StopAsked(stop.how, done) from None
         with self._meter.paused():
-            self._publisher.publish(done, self._meter.summary() | {"tokens": done * self._meter.step_tokens})
+            self._publisher.publish(done, metrics, scores)

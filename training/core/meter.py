@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 
 class Meter:
@@ -60,6 +61,22 @@ class Meter:
             line[name] = sum(others[name] for others in self._others) / len(self._others)
         self._losses, self._norms, self._others, self._line_at = [], [], [], now
         return line
+
+    def state(self) -> dict[str, Any]:
+        """What was added since the last line, as plain values: with it a resumed run's lines are the same."""
+        return {
+            "losses": list(self._losses),
+            "norms": list(self._norms),
+            "others": [dict(other) for other in self._others],
+            "summary": self.summary(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state`."""
+        self._losses, self._norms, self._others = list(state["losses"]), list(state["norms"]), state["others"]
+        summary = state["summary"]
+        self._mean_loss, self.last_norm = summary["loss"], summary["gradient_norm"]
+        self.rate = summary["learning_rate"]
 
     def summary(self) -> dict[str, float]:
         """What a checkpoint's manifest keeps."""

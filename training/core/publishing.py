@@ -40,9 +40,8 @@ class Publisher:
     def is_published(self, done: int) -> bool:
         return self._folder(done).exists()
 
-    def publish(self, done: int, metrics: Mapping[str, float]) -> None:
-        """Evaluate the model after `done` steps, publish it and tell of it."""
-        scores = self._stage.evaluate(done == self._steps)
+    def publish(self, done: int, metrics: Mapping[str, float], scores: Scores) -> None:
+        """Publish the model as it is after `done` steps, and tell of it."""
         folder = self._folder(done)
         manifest = self._manifest(folder.name, done, metrics, scores)
         self._announce(publish_checkpoint(self._stage.model, self._stage.tokenizer, folder, manifest), folder)

@@ -2,7 +2,7 @@
 
 Reads JOB_DIR/config.json, runs the stage, writes JOB_DIR/events.jsonl. It ends at once when its standard
 input does: that is how it learns that its parent died. Run again after any death, it goes on from the last
-saved state.
+saved state. SIGTERM pauses it: it saves its state, writes a `stopped` event and ends with status 0.
 """
 
 import importlib
@@ -18,7 +18,8 @@ from pathlib import Path
 from tracing.core.errors import TracingError
 from training.core.errors import TrainingError
 from training.core.events import Events
-from training.core.job import Job, StopAsked
+from training.core.job import Job
+from training.core.pause import Pause, StopAsked
 from training.core.recipe_files import read_job
 from training.core.threads import prepare_openmp
 
@@ -33,18 +34,20 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m training.core.run JOB_DIR", file=sys.stderr)
         return MISUSED
     end_with_parent()
+    pause = Pause()
     with Events(Path(arguments[0])) as events:
-        return run_job(Path(arguments[0]), events)
+        pause.watch()
+        return run_job(Path(arguments[0]), events, pause)
 
 
-def run_job(folder: Path, events: Events) -> int:
+def run_job(folder: Path, events: Events, pause: Pause | None = None) -> int:
     """Run the job to its `done`, `stopped` or `failed` event."""
     started = time.monotonic()
     try:
         config = read_job(folder)
         prepare_openmp(config.threads)
         stage = importlib.import_module(f"training.core.stages.{config.stage.replace('-', '_')}")
-        run_stage(stage.run, Job(folder, config, events))
+        run_stage(stage.run, Job(folder, config, events, pause or Pause()))
         events.write("done", cpu_s=round(time.process_time(), 1), wall_s=round(time.monotonic() - started, 1))
     except StopAsked as stop:
         events.write("stopped", how=stop.how, step=stop.done)

@@ -1,14 +1,14 @@
-"""Where a stage goes on from after it was killed: weights, optimiser and step, in one file that is replaced
-whole."""
+"""Where a stage goes on from after it was killed or paused: the weights that are trained, optimiser, step and
+meter, in one file that is replaced whole."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from training.core.adapters.adapted import adapter_state, has_adapter
 from training.core.errors import TrainingError
 
 
@@ -19,12 +19,10 @@ class SavedState:
 
     step: int
     model: dict[str, torch.Tensor]
+    """The trained parameters by name; what is frozen comes from the parent again."""
     optimizer: dict[str, Any]
-
-
-def trained_state(model: Any) -> dict[str, torch.Tensor]:
-    """What a stage changes: all weights, or those of the adapter alone."""
-    return adapter_state(model) if has_adapter(model) else model.state_dict()
+    meter: dict[str, Any] = field(default_factory=dict)
+    """What the meter has counted since its last line."""
 
 
 class StateFile:
@@ -45,13 +43,18 @@ class StateFile:
                 f"{self.path} is damaged ({error}): delete it to begin the stage again"
             ) from error
 
-    def save(self, step: int, model: Any, optimizer: torch.optim.Optimizer) -> None:
+    def save(
+        self,
+        step: int,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        meter: Mapping[str, Any] | None = None,
+    ) -> None:
         """Replace the state. On an error of the disk (OSError) the state before stays."""
+        state = {"step": step, "model": trained(model), "optimizer": optimizer.state_dict()}
         try:
             with self._partial.open("wb") as file:
-                torch.save(
-                    {"step": step, "model": trained_state(model), "optimizer": optimizer.state_dict()}, file
-                )
+                torch.save({**state, "meter": dict(meter or {})}, file)
                 file.flush()
                 os.fsync(file.fileno())
             self._partial.replace(self.path)
@@ -61,3 +64,20 @@ class StateFile:
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
+
+
+def trained(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The parameters that are trained, by name, on the model's own memory."""
+    return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+
+
+def restore(model: torch.nn.Module, saved: Mapping[str, torch.Tensor]) -> None:
+    """Put saved parameters back. Raises TrainingError where they are another model's."""
+    own = trained(model)
+    if {name: tensor.shape for name, tensor in own.items()} != {name: t.shape for name, t in saved.items()}:
+        raise TrainingError(
+            "the saved state is of a model with other parameters: the recipe was changed under way; give the "
+            "job another name, or delete its state to begin the stage again"
+        )
+    for name, tensor in own.items():
+        tensor.copy_(saved[name])
