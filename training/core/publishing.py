@@ -40,8 +40,11 @@ class Publisher:
     def is_published(self, done: int) -> bool:
         return self._folder(done).exists()
 
-    def publish(self, done: int, metrics: Mapping[str, float], scores: Scores) -> None:
-        """Publish the model as it is after `done` steps, and tell of it."""
+    def publish(self, done: int, metrics: Mapping[str, float], scores: Scores | None = None) -> None:
+        """Publish the model as it is after `done` steps, and tell of it; its scores are measured unless they
+        are given."""
+        if scores is None:
+            scores = self._stage.evaluate(done == self._steps)
         folder = self._folder(done)
         manifest = self._manifest(folder.name, done, metrics, scores)
         self._announce(publish_checkpoint(self._stage.model, self._stage.tokenizer, folder, manifest), folder)
