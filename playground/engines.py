@@ -19,6 +19,7 @@ from playground.database import in_database
 from playground.models import Deployment, Engine, EngineLease, EngineState
 from training.core.errors import EngineStartError
 from training.core.serving import model_files
+from training.heads import find_heads
 from training.models import Checkpoint
 
 LEASE_S = 20.0
@@ -226,13 +227,11 @@ def being_installed() -> bool:
 
 
 def pin_heads() -> None:
-    """Pin the flow's newest finished think and instruct checkpoints; those that they replace are let go.
+    """Pin the think and the instruct model; those that they replace are let go.
 
     A head that a person unpinned stays unpinned.
     """
-    finals = Checkpoint.objects.filter(final=True).order_by("-created_at", "-id")
-    heads = [finals.filter(thinking=True).first(), finals.filter(thinking=False, chat="chatml").first()]
-    heads = [head for head in heads if head]
+    heads = find_heads()
     known = set(Deployment.objects.filter(head=True).values_list("checkpoint", flat=True))
     if known == {head.pk for head in heads}:
         return

@@ -17,6 +17,7 @@ from training.core.errors import EngineStartError
 from training.core.serving import model_files
 from training.core.serving.engine_leftovers import end_leftovers
 from training.core.serving.engine_process import EngineConfig
+from training.heads import EXPERIMENTS
 from training.models import Checkpoint
 
 logger = logging.getLogger(__name__)
@@ -161,14 +162,15 @@ class Wanted:
 
 
 def wanted_checkpoints() -> list[Wanted]:
-    """Pinned ones first, then the newest of all, then those that chats asked for, the latest first."""
+    """Pinned ones first, then the newest, then those that chats asked for, the latest first. Experiments on a
+    base model are not made ready before anyone asks for them."""
     now = timezone.now()
     deployments = list(Deployment.objects.select_related("checkpoint").order_by("pk"))
     asked_at = {d.checkpoint_id: d.wanted_at for d in deployments if d.wanted_at}
     recent = [d for d in deployments if d.wanted_at and now - d.wanted_at < timedelta(seconds=WANTED_S)]
     recent.sort(key=lambda d: d.wanted_at, reverse=True)
     kept = [d.checkpoint for d in deployments if d.pinned]
-    kept += Checkpoint.objects.order_by("-created_at", "-id")[:1]
+    kept += Checkpoint.objects.exclude(stage__in=EXPERIMENTS).order_by("-created_at", "-id")[:1]
     ordered = {checkpoint.pk: checkpoint for checkpoint in [*kept, *(d.checkpoint for d in recent)]}
     kept_ids = {checkpoint.pk for checkpoint in kept}
     fresh = {pk for pk, at in asked_at.items() if now - at < timedelta(seconds=ASKED_S)}

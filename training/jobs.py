@@ -57,6 +57,13 @@ def send_next() -> None:
         send(job.pk)
 
 
+def first_of_flow(job_id: int) -> int:
+    """The queued job that comes first in the flow of this one: a message is worth a job of its flow, not that
+    job. Else what branches off early would run before stages that were queued later but come first."""
+    queued = Job.objects.filter(flow__jobs=job_id, state=JobState.QUEUED).order_by("position")
+    return queued.values_list("pk", flat=True).first() or job_id
+
+
 def claim(job_id: int) -> Job | None:
     """Takes a queued job for a new attempt, or None where it is not queued or another worker was faster."""
     worker, now = workers.new_name(), timezone.now()

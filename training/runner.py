@@ -42,7 +42,7 @@ def run_job(job_id: int) -> None:
     if stopping.is_set() or not free_slot.acquire(timeout=SLOT_WAIT_S):
         return
     try:
-        if job := jobs.claim(job_id):
+        if job := jobs.claim(jobs.first_of_flow(job_id)):
             run_claimed(job)
     finally:
         free_slot.release()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from training.heads import find_heads
 from training.models import Checkpoint
 
 STAGE_WORDS = {
@@ -42,7 +43,8 @@ def offered(checkpoint: Checkpoint) -> OfferedModel:
 
 @dataclass(frozen=True)
 class ModelMenu:
-    """The picker: think and instruct on top, then every checkpoint along the flow, newest first."""
+    """The picker: think and instruct on top, then every checkpoint along the flow, newest first. A newcomer
+    talks to the instruct model as soon as there is one."""
 
     heads: list[OfferedModel]
     others: list[OfferedModel]
@@ -55,19 +57,12 @@ class ModelMenu:
 
 def model_menu(chosen: str = "") -> ModelMenu:
     checkpoints = list(Checkpoint.objects.order_by("-created_at", "-id"))
-    heads = newest_heads(checkpoints)
+    heads = find_heads()
     others = [checkpoint for checkpoint in checkpoints if checkpoint not in heads]
     names = {checkpoint.name for checkpoint in checkpoints}
-    first = (heads or others or [None])[0]
+    first = next(iter([*reversed(heads), *others]), None)
     return ModelMenu(
         heads=[offered(checkpoint) for checkpoint in heads],
         others=[offered(checkpoint) for checkpoint in others],
         chosen=chosen if chosen in names else (first.name if first else ""),
     )
-
-
-def newest_heads(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
-    """The newest finished think and instruct checkpoints, think first."""
-    finals = [checkpoint for checkpoint in checkpoints if checkpoint.final]
-    picks = (next((c for c in finals if kind_of(c) == kind), None) for kind in ("think", "instruct"))
-    return [pick for pick in picks if pick]

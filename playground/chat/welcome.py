@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from playground.chat.models_offered import newest_heads
+from training.heads import find_heads
 from training.models import Checkpoint
 
 
@@ -16,9 +16,8 @@ class Example:
 
 
 def examples() -> list[Example]:
-    """Prompts for the newest think and instruct checkpoints; for a base model before there are any."""
-    checkpoints = list(Checkpoint.objects.order_by("-created_at", "-id"))
-    heads = {("think" if head.thinking else "instruct"): head.name for head in newest_heads(checkpoints)}
+    """Prompts for the think and the instruct model; for a base model before there are any."""
+    heads = {("think" if head.thinking else "instruct"): head.name for head in find_heads()}
     found = []
     if think := heads.get("think"):
         found += [
@@ -37,8 +36,7 @@ def examples() -> list[Example]:
                 "An answer that leads to a line of the standard library.",
             )
         )
-    if not found and checkpoints:
-        found.append(
-            Example("def __init__(self", checkpoints[0].name, "A base model goes on with your text.")
-        )
+    newest = Checkpoint.objects.order_by("created_at", "id").last()
+    if not found and newest:
+        found.append(Example("def __init__(self", newest.name, "A base model goes on with your text."))
     return found

@@ -3,14 +3,17 @@
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
+from playground.chat.models_offered import model_menu
 from playground.core.errors import EngineUnavailable
 from playground.engines import pin_heads, want, what_is_missing
 from playground.models import Deployment, Engine, EngineState
 from playground.supervisor import Failures, Wanted, wanted_checkpoints
+from training.heads import find_heads
 from training.models import Checkpoint
 
 pytestmark = pytest.mark.django_db
@@ -20,11 +23,10 @@ Make = Callable[..., Checkpoint]
 
 @pytest.fixture
 def make() -> Make:
-    def make_checkpoint(
-        name: str, *, final: bool = True, thinking: bool = False, chat: str = "chatml"
-    ) -> Checkpoint:
+    def make_checkpoint(name: str, *, chat: str = "chatml", **fields: Any) -> Checkpoint:
+        stage, final = fields.pop("stage", "x"), fields.pop("final", True)
         return Checkpoint.objects.create(
-            name=name, stage="x", step=1, steps=1, final=final, thinking=thinking, chat=chat
+            name=name, stage=stage, step=1, steps=1, final=final, chat=chat, **fields
         )
 
     return make_checkpoint
@@ -49,6 +51,41 @@ def test_a_newer_head_takes_the_place_of_the_older(make: Make) -> None:
     make("think-2", thinking=True)
     pin_heads()
     assert pinned() == {"think-2"}
+
+
+def test_a_stage_that_lost_what_the_one_before_knew_takes_no_head(make: Make) -> None:
+    sft = make("instruct-sft", scores={"greedy": 1.0, "recited": 300, "recited_of": 300})
+    dpo = make("instruct-dpo", scores={"greedy": 0.995, "recited": 299, "recited_of": 300})
+    dpo.parents.add(sft)
+    pin_heads()
+    assert pinned() == {"instruct-dpo"}
+    rlvr = make("instruct-rlvr", scores={"greedy": 1.0, "recited": 120, "recited_of": 300})
+    rlvr.parents.add(dpo)
+    pin_heads()
+    assert pinned() == {"instruct-dpo"}
+    assert model_menu().chosen == "instruct-dpo"
+
+
+def test_what_was_not_measured_takes_no_head_away(make: Make) -> None:
+    sft = make("instruct-sft", scores={"greedy": 1.0, "recited": 300, "recited_of": 300})
+    make("fine-tune").parents.add(sft)
+    assert [head.name for head in find_heads()] == ["fine-tune"]
+
+
+def test_controls_are_neither_heads_nor_made_ready_before_anyone_asks(make: Make) -> None:
+    make("midtrain", chat="plain", stage="midtrain")
+    make("zero", chat="plain", stage="rl-zero")
+    make("control", stage="rl-zero-spurious")
+    assert find_heads() == []
+    assert names(wanted_checkpoints()) == [("midtrain", True, False)]
+
+
+def test_a_newcomer_talks_to_the_instruct_model_as_soon_as_there_is_one(make: Make) -> None:
+    make("think", thinking=True)
+    assert model_menu().chosen == "think"
+    make("instruct")
+    make("think-2", thinking=True)
+    assert model_menu().chosen == "instruct"
 
 
 def test_what_a_person_pinned_or_unpinned_stays_so(make: Make) -> None:

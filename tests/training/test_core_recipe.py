@@ -30,6 +30,7 @@ from training.core.recipe_files import (
     start_of,
 )
 
+REQUIRED = ("pretrain", "midtrain", "think-sft", "instruct-sft")
 SMALLEST: dict[str, Any] = {"name": "x", "pretrain": {}, "midtrain": {}, "think-sft": {}, "instruct-sft": {}}
 
 
@@ -37,8 +38,10 @@ SMALLEST: dict[str, Any] = {"name": "x", "pretrain": {}, "midtrain": {}, "think-
 def test_every_recipe_that_we_ship_loads(path: Path) -> None:
     flow = load_flow(path.stem)
     assert flow.name == path.stem
-    stages = [stage for stage, _ in flow_stages(flow) if not stage.endswith("-dpo")]
-    assert stages[-4:] == ["pretrain", "midtrain", "think-sft", "instruct-sft"]
+    stages = [stage for stage, _ in flow_stages(flow)]
+    instruct = stages.index("instruct-sft")
+    assert [s for s in stages[:instruct] if s in REQUIRED] == ["pretrain", "midtrain", "think-sft"]
+    assert not [stage for stage in stages[:instruct] if stage.endswith(("-dpo", "-rlvr"))]
 
 
 def test_the_defaults_are_the_full_size_recipe() -> None:
@@ -130,7 +133,7 @@ def test_a_schedule_warms_up_to_the_peak_and_ends_at_the_final_rate(schedule: st
 
 def test_each_stage_starts_from_one_that_the_flow_runs_before_it() -> None:
     stages = [stage for stage, _ in flow_stages(load_flow("olmo3-7b"))]
-    assert stages == ["pretrain", "midtrain", "think-sft", "think-dpo", "instruct-sft", "instruct-dpo"]
+    assert stages == ["pretrain", "midtrain", "think-sft", "instruct-sft", "think-dpo", "instruct-dpo"]
     starts = [start_of(stage, stages[:place]) for place, stage in enumerate(stages)]
     assert starts == [None, "pretrain", "midtrain", "think-sft", "think-sft", "instruct-sft"]
 

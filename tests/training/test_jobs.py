@@ -76,6 +76,19 @@ def test_a_claimed_job_cannot_be_claimed_again(queued: Job) -> None:
     assert jobs.claim(queued.pk) is None
 
 
+def test_a_message_is_worth_the_first_queued_job_of_its_flow(flow: Flow, queued: Job) -> None:
+    branch = Job.objects.create(flow=flow, stage="rl-zero", position=8, state=JobState.QUEUED)
+    other = Job.objects.create(
+        flow=Flow.objects.create(name="g", recipe="test"), stage="midtrain", position=3, state=JobState.QUEUED
+    )
+    assert jobs.first_of_flow(branch.pk) == queued.pk
+    assert jobs.first_of_flow(other.pk) == other.pk
+    claimed(queued)
+    assert jobs.first_of_flow(queued.pk) == branch.pk
+    claimed(branch)
+    assert jobs.first_of_flow(branch.pk) == branch.pk
+
+
 def test_a_waiting_job_cannot_be_claimed(flow: Flow) -> None:
     waiting = Job.objects.create(flow=flow, stage="pretrain", position=0)
     assert jobs.claim(waiting.pk) is None

@@ -29,7 +29,8 @@ from training.core.recipe import (
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 StageRecipe = PrepareRecipe | TrainRecipe
-# Stage -> the class of its recipe, in the order in which a flow runs them.
+# Stage -> the class of its recipe, in the order in which a flow runs them: both SFT stages first, so that
+# there is an instruct model to talk to long before all is done.
 STAGES: dict[str, type[StageRecipe]] = {
     "prepare": PrepareRecipe,
     "pretrain": PretrainRecipe,
@@ -37,9 +38,9 @@ STAGES: dict[str, type[StageRecipe]] = {
     "midtrain": MidtrainRecipe,
     "long-context": LongContextRecipe,
     "think-sft": ThinkSftRecipe,
+    "instruct-sft": InstructSftRecipe,
     "think-dpo": ThinkDpoRecipe,
     "think-rlvr": RlvrRecipe,
-    "instruct-sft": InstructSftRecipe,
     "instruct-dpo": InstructDpoRecipe,
     "instruct-rlvr": RlvrRecipe,
     "rl-zero": RlZeroRecipe,

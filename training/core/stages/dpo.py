@@ -7,7 +7,7 @@ from tokenizers import Tokenizer
 from training.core.adapters.start import load_start
 from training.core.batches import Batch, read_batch
 from training.core.chat import CHATML, PAD
-from training.core.evaluation.exam import CHAT, Scores
+from training.core.evaluation.exam import CHAT, Scores, recital
 from training.core.job import Job
 from training.core.loop import train
 from training.core.order import PairOrder
@@ -16,7 +16,14 @@ from training.core.preference import Preference, pair_accuracy
 from training.core.recipe import ThinkDpoRecipe
 from training.core.stage import Stage
 from training.core.stages.pair_store import held_out_pairs, make_pair_store
-from training.core.stages.setup import arithmetic_scores, open_parent, open_store, open_tokenizer, recipe_of
+from training.core.stages.setup import (
+    arithmetic_scores,
+    library_behind,
+    open_parent,
+    open_store,
+    open_tokenizer,
+    recipe_of,
+)
 from training.core.tokenizer import special_id
 from training.core.writing import Encoded
 
@@ -29,11 +36,13 @@ def run_dpo(job: Job, kind: type[ThinkDpoRecipe], *, thinking: bool) -> None:
     with open_store(job, recipe) as store:
         parent, start = open_parent(job, store)
         model, padding = load_start(parent, recipe), special_id(tokenizer, PAD)
+        library = library_behind(job, tokenizer)
         held_out = measured_batch(held_out_pairs(job), tokenizer, recipe, padding)
 
         def evaluate(final: bool) -> Scores:
             sums = arithmetic_scores(model, tokenizer, store, recipe, CHAT, final=final, thinking=thinking)
-            return sums | pair_scores(model, held_out)
+            kept = recital(model, tokenizer, library) if final else {}
+            return sums | pair_scores(model, held_out) | kept
 
         stage = Stage(
             job,

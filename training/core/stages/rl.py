@@ -4,7 +4,7 @@ from training.core.adapters.start import load_start
 from training.core.chat import CHATML, PAD, PLAIN
 from training.core.checkpoints import StoreRead
 from training.core.errors import TrainingError
-from training.core.evaluation.exam import CHAT, Form, Scores
+from training.core.evaluation.exam import CHAT, Form, Scores, recital
 from training.core.job import Job
 from training.core.loop import train
 from training.core.publishing import milestones
@@ -17,6 +17,7 @@ from training.core.rl.sums import Sums
 from training.core.stage import Stage
 from training.core.stages.setup import (
     arithmetic_scores,
+    library_behind,
     numbers_of,
     open_parent,
     open_tokenizer,
@@ -34,10 +35,12 @@ def run_rl(job: Job, kind: type[RlvrRecipe], form: Form, task: type[Sums], *, th
         model, numbers = load_start(parent, recipe), numbers_of(store)
         if numbers is None:
             raise TrainingError(f"{start.name} was taught no sums: there is nothing to reward it for")
+        library = library_behind(job, tokenizer) if form is CHAT else {}
         record = Record(job, store.manifest.tokenizer)
 
         def evaluate(final: bool) -> Scores:
-            return arithmetic_scores(model, tokenizer, store, recipe, form, final=final, thinking=thinking)
+            sums = arithmetic_scores(model, tokenizer, store, recipe, form, final=final, thinking=thinking)
+            return sums | (recital(model, tokenizer, library) if final else {})
 
         def reads(done: int) -> tuple[StoreRead, ...]:
             published = milestones(recipe.steps, recipe.checkpoints) | {recipe.steps, done}

@@ -1,5 +1,6 @@
 """What every training stage begins with: its store, the flow's tokenizer, the checkpoint it starts from."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,21 +59,37 @@ def store_of_sums(job: Job) -> TokenStore:
 
     Raises CheckpointError where there is no such checkpoint, TrainingError where it was taught no sums.
     """
+    for store in stores_behind(job):
+        if numbers_of(store):
+            return store
+        store.close()
+    raise TrainingError(
+        f"{Path(job.config.parent or '').name} was taught no sums, so it cannot be asked any: start from a "
+        "checkpoint that was"
+    )
+
+
+def library_behind(job: Job, tokenizer: Tokenizer) -> dict[str, str]:
+    """The answers about the library that the checkpoint to start from was taught last; none where it was
+    taught none. A later stage is measured on whether it kept them."""
+    for store in stores_behind(job):
+        with store:
+            if answers := library_answers(store, tokenizer):
+                return answers
+    return {}
+
+
+def stores_behind(job: Job) -> Iterator[TokenStore]:
+    """What the checkpoint to start from, and then its ancestors, were trained on, opened; the caller
+    closes."""
     if job.config.parent is None:
         raise CheckpointError(f"{job.config.stage} starts from a checkpoint: name one as `parent`")
     waiting = [Path(job.config.parent)]
     while waiting:
         manifest = read_checkpoint(waiting.pop(0))
         for read in manifest.stores:
-            store = TokenStore.open(job.store_folder(read.name))
-            if numbers_of(store):
-                return store
-            store.close()
+            yield TokenStore.open(job.store_folder(read.name))
         waiting += [job.home / "checkpoints" / name for name in manifest.parents]
-    raise TrainingError(
-        f"{Path(job.config.parent).name} was taught no sums, so it cannot be asked any: start from a "
-        "checkpoint that was"
-    )
 
 
 def numbers_of(store: TokenStore) -> Range | None:
