@@ -3,8 +3,14 @@
 from django.urls import path
 
 from training import evaluation_views, search_views, views
+from training.datasets import views as dataset_views
 
 urlpatterns = [
+    path("datasets/", dataset_views.datasets, name="datasets"),
+    path("datasets/<uuid:pk>/", dataset_views.dataset, name="dataset"),
+    path("datasets/<uuid:pk>/leave-out/", dataset_views.leave_out, name="leave-out-rows"),
+    path("datasets/<uuid:pk>/measure/", dataset_views.measure, name="measure-dataset"),
+    path("datasets/<uuid:pk>/delete/", dataset_views.delete, name="delete-dataset"),
     path("evaluations/", evaluation_views.evaluations, name="evaluations"),
     path("evaluations/<int:number>/", evaluation_views.evaluation, name="evaluation"),
     path("flow/", views.flow, name="flow"),
