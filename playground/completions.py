@@ -163,7 +163,9 @@ async def attempt(job: Job, timeout_s: float) -> AsyncIterator[Event]:
                 yield Waiting(step)
     assert engine is not None
     async with held(engine):
-        client = EngineClient(engine.address, engine.kind, job.checkpoint.path, job.chat.tokenizer)
+        client = EngineClient(
+            engine.address, engine.kind, job.checkpoint.path, job.chat.tokenizer, engine.served
+        )
         async with aclosing(follow(job, client)) as events:
             async for event in events:
                 yield event

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -14,11 +14,13 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from playground.cancellation import end
-from playground.core.errors import EngineUnavailable
+from playground.core.engine_client import load_adapter
+from playground.core.errors import EngineRefused, EngineUnavailable
 from playground.database import in_database
 from playground.models import Deployment, Engine, EngineLease, EngineState
 from training.core.errors import EngineStartError
 from training.core.serving import model_files
+from training.core.serving.engine_process import SERVED_NAME
 from training.heads import find_heads
 from training.models import Checkpoint
 
@@ -30,6 +32,9 @@ ASK_AGAIN_S = 1.0
 WAIT_S = 180.0
 SUPERVISOR_GRACE_S = 20.0
 FAILURE_GRACE_S = 10.0
+
+ADAPTER_RANK = 64
+"""The highest rank of LoRA adapters that engines take."""
 
 INSTALLING = "the engine is still being installed"
 
@@ -46,6 +51,8 @@ class LeasedEngine:
     slot: int
     address: str
     kind: str
+    served: str = SERVED_NAME
+    """What it calls the weights that were asked for."""
 
 
 @asynccontextmanager
@@ -84,7 +91,28 @@ async def acquire(checkpoint: Checkpoint, *, timeout_s: float = WAIT_S) -> Async
     """What is waited for, as often as it changes, and last the engine; give it to `held` at once."""
     async with aclosing(waiting(checkpoint, lease_now, timeout_s)) as steps:
         async for step in steps:
-            yield step
+            yield await with_adapter(checkpoint, step) if isinstance(step, LeasedEngine) else step
+
+
+async def with_adapter(checkpoint: Checkpoint, engine: LeasedEngine) -> LeasedEngine:
+    """The engine, told of the adapter that the checkpoint is, if it is one. On EngineUnavailable the lease
+    is given back."""
+    if checkpoint.base_id is None:
+        return engine
+    name = f"{checkpoint.name}@{checkpoint.digest[-16:]}"
+    try:
+        if engine.kind != "vllm":
+            raise EngineRefused("only vLLM serves adapters, and it is not installed here.")
+        await load_adapter(engine.address, name, checkpoint.path)
+    except BaseException as error:
+        await asyncio.shield(asyncio.ensure_future(in_database(give_back, engine.lease)))
+        if isinstance(error, EngineRefused):
+            raise EngineUnavailable(
+                f"The adapter {checkpoint.name} cannot be served: {error} `manage.py merge_adapter "
+                f"{checkpoint.name}` makes a whole checkpoint of it, which can."
+            ) from error
+        raise
+    return replace(engine, served=name)
 
 
 async def waiting(
@@ -140,7 +168,7 @@ async def renew_until_cancelled(lease_id: int) -> None:
 
 def usable(checkpoint: Checkpoint) -> Q:
     heard = timezone.now() - timedelta(seconds=HEARTBEAT_S)
-    return Q(checkpoint=checkpoint, state=EngineState.READY, heartbeat_at__gte=heard)
+    return Q(checkpoint=checkpoint.base_id or checkpoint.pk, state=EngineState.READY, heartbeat_at__gte=heard)
 
 
 def try_lease(checkpoint: Checkpoint) -> LeasedEngine | None:
@@ -180,13 +208,14 @@ def give_back(lease_id: int) -> None:
 
 def want(checkpoint: Checkpoint) -> None:
     """Ask for a checkpoint; asking again every second is what shows that somebody still waits."""
-    Deployment.objects.update_or_create(checkpoint=checkpoint, defaults={"wanted_at": timezone.now()})
+    Deployment.objects.update_or_create(checkpoint=checkpoint.host, defaults={"wanted_at": timezone.now()})
 
 
 def what_is_missing(checkpoint: Checkpoint, waited_s: float, timeout_s: float) -> str:
     """Why there is no engine yet, for whoever waits; EngineUnavailable where waiting has no point."""
     if damage := Checkpoint.objects.filter(pk=checkpoint.pk).values_list("damage", flat=True).first():
         raise EngineUnavailable(f"{checkpoint.name} cannot be served: {damage}")
+    checkpoint = checkpoint.host
     try:
         model_files.weights_shape(checkpoint.path)
     except (EngineStartError, OSError) as error:

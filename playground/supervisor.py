@@ -165,12 +165,13 @@ def wanted_checkpoints() -> list[Wanted]:
     """Pinned ones first, then the newest, then those that chats asked for, the latest first. Experiments on a
     base model are not made ready before anyone asks for them."""
     now = timezone.now()
-    deployments = list(Deployment.objects.select_related("checkpoint").order_by("pk"))
+    deployments = list(Deployment.objects.select_related("checkpoint__base").order_by("pk"))
     asked_at = {d.checkpoint_id: d.wanted_at for d in deployments if d.wanted_at}
     recent = [d for d in deployments if d.wanted_at and now - d.wanted_at < timedelta(seconds=WANTED_S)]
     recent.sort(key=lambda d: d.wanted_at, reverse=True)
-    kept = [d.checkpoint for d in deployments if d.pinned]
-    kept += Checkpoint.objects.exclude(stage__in=EXPERIMENTS).order_by("-created_at", "-id")[:1]
+    kept = [d.checkpoint.host for d in deployments if d.pinned]
+    newest = Checkpoint.objects.exclude(stage__in=EXPERIMENTS).order_by("-created_at", "-id")[:1]
+    kept += [checkpoint.host for checkpoint in newest]
     ordered = {checkpoint.pk: checkpoint for checkpoint in [*kept, *(d.checkpoint for d in recent)]}
     kept_ids = {checkpoint.pk for checkpoint in kept}
     fresh = {pk for pk, at in asked_at.items() if now - at < timedelta(seconds=ASKED_S)}

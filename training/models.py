@@ -161,6 +161,13 @@ class Checkpoint(models.Model):
     name = models.SlugField(max_length=120, unique=True)
     job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="checkpoints")
     parents = models.ManyToManyField("self", symmetrical=False, related_name="children")
+    base = models.ForeignKey(
+        "self",
+        null=True,
+        on_delete=models.RESTRICT,
+        related_name="adapters",
+        help_text="Of a LoRA adapter: the whole checkpoint that it goes on.",
+    )
     stage = models.CharField(max_length=50)
     step = models.PositiveIntegerField()
     steps = models.PositiveIntegerField(help_text="Steps of the whole stage.")
@@ -189,6 +196,11 @@ class Checkpoint(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def host(self) -> "Checkpoint":
+        """The whole checkpoint that has to be loaded for this one to answer: itself, or its base."""
+        return self.base or self
 
     @property
     def path(self) -> Path:

@@ -25,6 +25,7 @@ def register_checkpoint(
     """
     manifest = read_checkpoint(path)
     fields = fields_of(manifest, scores or {})
+    fields["base"] = checkpoint_named(manifest.base) if manifest.base else None
     if job is not None:
         fields["job"] = job
     checkpoint, _ = Checkpoint.objects.update_or_create(name=path.name, defaults=fields)

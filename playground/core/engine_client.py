@@ -48,6 +48,8 @@ class EngineClient:
     kind: str
     model: Path
     tokenizer: TextTokenizer
+    served: str = SERVED_NAME
+    """What the engine calls the weights to answer with: those that it holds, or an adapter on them."""
 
     async def sample(self, request: GenerationRequest) -> AsyncIterator[Sampled]:
         """The tokens of one answer. EngineDied where it breaks off, EngineRefused where it says no."""
@@ -84,7 +86,7 @@ class EngineClient:
         """The end tokens are the checkpoint's own: the engine may have been started with another's."""
         parameters = request.parameters
         body = {
-            "model": SERVED_NAME,
+            "model": self.served,
             "prompt": request.prompt_ids,
             "stream": True,
             "return_token_ids": True,
@@ -112,6 +114,20 @@ class EngineClient:
             "generation_config": json.dumps({**sampling, **ends, "max_new_tokens": request.max_tokens}),
         }
         return body | ({"seed": abs(parameters.seed)} if parameters.seed is not None else {})
+
+
+async def load_adapter(address: str, name: str, path: Path) -> None:
+    """Have vLLM answer as `name` with the adapter in `path`, if it does not yet: a matter of milliseconds.
+
+    EngineRefused where the adapter is not one for this engine, EngineDied where the engine does not answer.
+    """
+    body = {"lora_name": name, "lora_path": str(path)}
+    try:
+        response = await client_of(address).post("/v1/load_lora_adapter", json=body)
+    except httpx.HTTPError as error:
+        raise EngineDied(f"The engine broke off ({type(error).__name__}).") from error
+    if response.is_error and "already been loaded" not in response.text:
+        raise EngineRefused(str(refusal(response.status_code, response.content)))
 
 
 def client_of(address: str) -> httpx.AsyncClient:

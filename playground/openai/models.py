@@ -41,7 +41,8 @@ def find_checkpoint(name: str) -> Checkpoint:
 
 def loaded_ids() -> set[int]:
     held = Engine.objects.filter(state=EngineState.READY, checkpoint__isnull=False)
-    return set(held.values_list("checkpoint", flat=True))
+    whole = set(held.values_list("checkpoint", flat=True))
+    return whole | set(Checkpoint.objects.filter(base__in=whole).values_list("pk", flat=True))
 
 
 def model_object(checkpoint: Checkpoint, loaded: bool) -> dict[str, Any]:

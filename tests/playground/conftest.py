@@ -14,7 +14,7 @@ from django.db import connection
 
 from accounts.models import Scope, User
 from accounts.services import create_key
-from playground.engines import want
+from playground.engines import ADAPTER_RANK, want
 from playground.models import Engine, EngineState
 from playground.supervisor import TICK_S, Supervisor
 from tests.flows import trained_flow, trained_home
@@ -66,6 +66,7 @@ class PausedSupervisor:
             python=settings.ENGINE_PYTHON,
             run_directory=settings.EMBEDDED_REDIS_SOCKET.parent,
             log=settings.HOME / "logs" / "engine-0.log",
+            adapter_rank=ADAPTER_RANK,
         )
         self.supervisor: Supervisor | None = None
         self.working, self.ended = threading.Event(), threading.Event()

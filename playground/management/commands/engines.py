@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from playground.engines import ADAPTER_RANK
 from playground.supervisor import Supervisor
 from training.core.serving.engine_process import EngineConfig
 
@@ -42,6 +43,7 @@ def engine_configs() -> list[EngineConfig]:
             run_directory=settings.EMBEDDED_REDIS_SOCKET.parent,
             log=settings.HOME / "logs" / f"engine-{slot}.log",
             memory_share=share,
+            adapter_rank=ADAPTER_RANK,
         )
         for slot in range(settings.ENGINE_SLOTS)
     ]

@@ -30,7 +30,8 @@ class EngineConfig:
     slot: its number on this node. python: the engine environment's interpreter. run_directory: private, with
     a path short enough for a Unix socket in it (103 bytes at most, its name included). log: all that it
     prints. threads: CPU threads. memory_share: of a GPU's memory, at most. kind: "auto" takes vLLM where it
-    can be imported, else `transformers serve`.
+    can be imported, else `transformers serve`. adapter_rank: the highest rank of LoRA adapters that it takes
+    (8, 16, 32, 64, ...), each computed as one of that rank; 0: it takes none, and is faster.
     """
 
     slot: int
@@ -40,6 +41,7 @@ class EngineConfig:
     threads: int = 1
     memory_share: float = 0.4
     kind: str = "auto"
+    adapter_rank: int = 0
 
     @property
     def socket(self) -> Path:
@@ -166,6 +168,7 @@ class EngineProcess:
             "kv-cache-bytes": model_files.kv_cache_bytes(model),
             "memory-share": round(config.memory_share, 3),
             "threads": config.threads,
+            "adapter-rank": config.adapter_rank,
         }
         flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
         return [str(config.python), "-P", str(LAUNCHER), *flags]

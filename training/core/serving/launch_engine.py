@@ -25,6 +25,7 @@ ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "VLLM_SERVER_DEV_MODE": "1",  # /collective_rpc and /reset_prefix_cache, on a socket that only we can open
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the process that schedules also computes
+    "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",  # on the same socket
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
 }
 
@@ -67,6 +68,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--kv-cache-bytes", required=True)
     parser.add_argument("--memory-share", required=True)
     parser.add_argument("--threads", required=True)
+    parser.add_argument("--adapter-rank", required=True)
     return parser.parse_args()
 
 
@@ -113,7 +115,15 @@ def run_vllm(options: argparse.Namespace) -> None:
     sys.argv = ["vllm", "serve", options.model, "--uds", str(options.socket), *memory]
     sys.argv += ["--served-model-name", options.served_name, "--dtype", options.dtype]
     sys.argv += ["--generation-config", "vllm", "--enforce-eager", "--disable-uvicorn-access-log"]
+    sys.argv += adapter_flags(options.adapter_rank)
     import_module("vllm.entrypoints.cli.main").main()
+
+
+def adapter_flags(rank: str) -> list[str]:
+    """So many adapters in one batch, and so many kept in memory; more are read again when they are asked."""
+    if rank == "0":
+        return []
+    return ["--enable-lora", "--max-lora-rank", rank, "--max-loras", "4", "--max-cpu-loras", "16"]
 
 
 def fork_engine_core() -> None:
