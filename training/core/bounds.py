@@ -51,6 +51,8 @@ def check(hint: Any, value: Any, where: str) -> Any:
         return value
     if get_origin(hint) is UnionType:
         return None if value is None else check(get_args(hint)[0], value, where)
+    if get_origin(hint) is tuple and is_dataclass(get_args(hint)[0]):
+        return _tables(get_args(hint)[0], value, where)
     if get_origin(hint) is tuple:
         return _texts(value, where)
     return _scalar(hint, value, where)
@@ -61,6 +63,12 @@ def _scalar(kind: type, value: Any, where: str) -> Any:
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
         raise RecipeError(f"{where} is {value!r}: it has to be {_spoken(kind)}")
     return kind(value)
+
+
+def _tables(kind: Any, value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise RecipeError(f"{where} is {value!r}: it has to be a list of tables of settings")
+    return tuple(build(kind, table, f"{where}[{place}]") for place, table in enumerate(value))
 
 
 def _texts(value: Any, where: str) -> tuple[str, ...]:

@@ -305,6 +305,16 @@ class InstructDpoRecipe(ThinkDpoRecipe):
 
 
 @dataclass(frozen=True)
+class PromptSource:
+    """Where a share of the prompts comes from."""
+
+    store: Name = ""
+    """Token store of prompts, whose metadata names their verifiers; empty: sums that are not held out."""
+    weight: Annotated[float, Between(1e-6, 1e6)] = 1.0
+    """How often it is drawn from, against the other sources."""
+
+
+@dataclass(frozen=True)
 class RlvrRecipe(TrainRecipe):
     """OlmoRL: 64 prompts a step, 8 answers each, temperature 1, constant 1e-6, no KL term."""
 
@@ -324,6 +334,19 @@ class RlvrRecipe(TrainRecipe):
     """How far a token's probability may fall in a step for it to count, as a share."""
     clip_high: Share = 0.272
     """How far it may rise: more than it may fall, so that rare tokens can come up."""
+    sources: tuple[PromptSource, ...] = ()
+    """Where prompts come from; none: the store that `store` names, or sums where it names none."""
+    easy: Share = 0.625
+    """Prompts of stores that the start solves in more than this share of its answers are left out before
+    training, which takes a pass over all of them; 1: no pass."""
+    actor: Literal["auto", "engine", "process"] = "auto"
+    """What samples the answers: a vLLM engine that runs beside training, or the training process itself;
+    auto: vLLM where it is installed and takes the model."""
+    staleness: Annotated[int, Between(0, 1000)] = 8
+    """Answers of an engine that may be from weights more steps behind than this are dropped; 0: the engine
+    waits for each step, and each step for it."""
+    ahead: Annotated[int, Between(1, 64)] = 2
+    """Batches of prompts that an engine has in the air or waiting at a time."""
     trust: Annotated[float, Between(1, 100)] = 2.0
     """Cap of the ratio of the learner's probabilities to the engine's (truncated importance sampling)."""
     batch_size: Positive = 64
