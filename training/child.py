@@ -12,6 +12,8 @@ from typing import IO
 from django.conf import settings
 
 from training.core.job import WANTED
+from training.core.machine import Machine, write_machine
+from training.evaluations import configured_judge
 from training.models import Checkpoint, Job
 
 STOP_WAIT_S = 5.0
@@ -26,6 +28,7 @@ def started(job: Job, lock: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     so that it never outlives its worker. It inherits `lock`.
     """
     write_config(job)
+    write_machine(job.directory, this_machine(job))
     pass_on(job, job.wanted)
     command = [sys.executable, "-m", "training.core.run", str(job.directory)]
     with (job.directory / "output.log").open("ab") as output:
@@ -68,6 +71,17 @@ def write_config(job: Job) -> None:
     partial = job.directory / "config.json.partial"
     partial.write_text(json.dumps(config, indent=1))
     partial.replace(job.directory / "config.json")
+
+
+def this_machine(job: Job) -> Machine:
+    """What the operator's settings give to a job. Its sockets are in a directory of its own beside those of
+    the engines that people are served by, so that their supervisor does not take its engine for one of
+    them."""
+    return Machine(
+        engine_python=str(settings.ENGINE_PYTHON),
+        run_directory=str(settings.EMBEDDED_REDIS_SOCKET.parent / f"job-{job.pk}"),
+        judge=configured_judge(),
+    )
 
 
 def pass_on(job: Job, wanted: str) -> None:

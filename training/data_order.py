@@ -13,6 +13,7 @@ from tracing.services import open_store
 from training.core.checkpoints import read_checkpoint
 from training.core.errors import CheckpointError
 from training.core.order import Packing
+from training.core.rl.lookup import step_of
 from training.core.store_order import AnyOrder, document_lengths, new_order, new_share_order
 from training.models import Checkpoint, TrainedOn
 
@@ -39,7 +40,7 @@ def steps_of(reading: TrainedOn, document: int) -> list[int]:
     checkpoint, store = reading.checkpoint, reading.store
     settings = _settings.get((checkpoint.digest, store.name), lambda: read_settings(checkpoint, store.name))
     if settings.packing == "rollouts":
-        return [int(open_store(store).metadata(document)["step"])]
+        return [step_of(open_store(store), document)]
     order = _orders.get((store.digest, settings), lambda: make_order(open_store(store), settings))
     return [step + 1 for step in order.steps_of(document, settings.steps)]
 

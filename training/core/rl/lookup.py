@@ -1,0 +1,26 @@
+"""From a document to the step that used it, and back, in a store of rollouts."""
+
+from tracing.core.stores.store import TokenStore
+
+
+def step_of(store: TokenStore, document: int) -> int:
+    """The step, counted from 1, that learned from this rollout; each is used by one step only."""
+    return int(store.metadata(document)["step"])
+
+
+def documents_at(store: TokenStore, step: int) -> list[int]:
+    """The rollouts that the step learned from; documents are in the order of their steps."""
+    first = _first_from(store, step)
+    return list(range(first, _first_from(store, step + 1)))
+
+
+def _first_from(store: TokenStore, step: int) -> int:
+    """The first document of this step or a later one, by bisection."""
+    low, high = 0, store.documents
+    while low < high:
+        middle = (low + high) // 2
+        if step_of(store, middle) < step:
+            low = middle + 1
+        else:
+            high = middle
+    return low
