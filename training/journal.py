@@ -6,7 +6,9 @@ Curves of long jobs have millions of points: they stay on disk and in compact ar
 import threading
 from array import array
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 
 from tracing.cache import Cache
@@ -14,7 +16,24 @@ from training.events import Event, EventReader
 from training.models import Job
 
 LOG_LINES = 2000
-METRICS = ("loss", "learning_rate", "tokens_per_s", "gradient_norm")
+METRICS = (
+    "loss",
+    "reward",
+    "learning_rate",
+    "gradient_norm",
+    "tokens_per_s",
+    "tokens",
+    "mfu",
+    "memory_bytes",
+    "accuracy",
+    "margin",
+    "kept",
+    "asked",
+    "answer_tokens",
+    "staleness",
+)
+"""What a line of metrics may hold; each may be absent. Two have another name in some events."""
+OTHER_NAMES = {"learning_rate": "lr", "memory_bytes": "memory"}
 
 
 @dataclass(frozen=True)
@@ -28,22 +47,26 @@ class LogLine:
 
 @dataclass(frozen=True)
 class Series:
-    """A job's metrics by optimiser step, in step order, one entry a step in each list."""
+    """A job's metrics by optimiser step, in step order, one entry a step in each list, NaN where a step has
+    none."""
 
     steps: list[int] = field(default_factory=list)
     loss: list[float] = field(default_factory=list)
-    learning_rate: list[float] = field(default_factory=list)
-    tokens_per_s: list[float] = field(default_factory=list)
-    gradient_norm: list[float] = field(default_factory=list)
+    others: Mapping[str, list[float]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.steps)
 
+    def of(self, metric: str) -> list[float]:
+        """One of METRICS; empty where no step has it."""
+        return self.loss if metric == "loss" else self.others.get(metric, [])
+
     def latest(self) -> dict[str, float]:
-        """The last step's metrics, with `step`; empty before the first."""
+        """The last step's metrics, with `step`, without those that it has not; empty before the first."""
         if not self.steps:
             return {}
-        return {"step": self.steps[-1], **{name: getattr(self, name)[-1] for name in METRICS}}
+        last = {name: values[-1] for name in METRICS if (values := self.of(name))}
+        return {"step": self.steps[-1], **{name: value for name, value in last.items() if isfinite(value)}}
 
 
 class Journal:
@@ -74,7 +97,8 @@ class Journal:
             count = len(self._steps)
             stride = max(1, -(-count // max(1, max_points)))
             kept = slice((count - 1) % stride, None, stride) if count else slice(0)
-            return Series(list(self._steps[kept]), *(list(self._values[name][kept]) for name in METRICS))
+            columns = {name: list(column[kept]) for name, column in self._values.items()}
+            return Series(list(self._steps[kept]), columns.pop("loss"), columns)
 
     def log(self, tail: int) -> list[LogLine]:
         with self._lock:
@@ -97,7 +121,7 @@ class Journal:
                 column.pop()
         self._steps.append(step)
         for name, column in self._values.items():
-            value = event.get(name)
+            value = event.get(name, event.get(OTHER_NAMES.get(name, name)))
             column.append(float("nan") if value is None else value)
 
     def _write(self, event: Event, level: str, text: object) -> None:

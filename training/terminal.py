@@ -32,7 +32,7 @@ def details(stage: StageView) -> list[str]:
     job, running = stage.job, stage.state == JobState.RUNNING
     counted = f" {job.done:,}/{job.total:,} {job.unit}" if job.total else ""
     phase = f"{job.phase}{counted}".strip() if running else ""
-    loss = f"{stage.latest['loss']:.3f}" if stage.latest else ""
+    loss = f"{stage.latest['loss']:.3f}" if "loss" in stage.latest else ""
     eta = duration(stage.eta_s) if stage.eta_s else ""
     return [phase, loss, score_text(stage.scores), duration(stage.elapsed_s), eta]
 

@@ -93,7 +93,12 @@ def test_metrics_and_log_of_a_stage_can_be_read(trained_flow: Flow) -> None:
     job = trained_flow.jobs.get(stage="pretrain")
     series = read_metrics(job)
     assert series.steps == sorted(set(series.steps))
-    assert len(series.steps) == len(series.loss) == len(series.learning_rate) == len(series.tokens_per_s)
+    assert (
+        len(series.steps)
+        == len(series.loss)
+        == len(series.of("learning_rate"))
+        == len(series.of("tokens_per_s"))
+    )
     assert any("parameters" in line.text for line in read_log(job))
 
 

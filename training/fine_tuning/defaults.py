@@ -12,6 +12,7 @@ from training.core.checkpoints import read_checkpoint
 from training.core.recipe import TrainRecipe
 from training.core.recipe_files import STAGES
 from training.core.store_order import document_lengths
+from training.fine_tuning.stages import family
 from training.lineage import ancestors_of
 from training.models import Checkpoint
 
@@ -20,7 +21,6 @@ STEPS_WANTED = 60
 EPOCHS_MOST = 20.0
 HELD_OUT_SHARE = 0.1
 HELD_OUT_MOST = 200
-FAMILIES = ("midtrain", "sft", "dpo", "rlvr", "rl-zero")
 CARRIED = ("attention", "save_s", "weight_decay", "beta1", "beta2", "clip", "z_loss")
 """Settings that are the model's and the machine's rather than the data's."""
 
@@ -79,11 +79,6 @@ def rate_for(stage: str, parent: Checkpoint) -> float:
     kind: Any = STAGES[stage]
     width = int(model_config(parent).get("hidden_size", OLMO_WIDTH))
     return float(f"{kind().learning_rate * max(1.0, OLMO_WIDTH / width):.2g}")
-
-
-def family(stage: str) -> str:
-    """The kind of a stage: think-sft and instruct-sft are both sft."""
-    return next((name for name in FAMILIES if stage.startswith(name) or stage.endswith(name)), stage)
 
 
 def carried(parent: Checkpoint) -> dict[str, Any]:

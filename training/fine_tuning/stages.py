@@ -25,6 +25,7 @@ class StageChoice:
         return self.format == DatasetFormat.PROMPT
 
 
+FAMILIES = ("midtrain", "sft", "dpo", "rlvr", "rl-zero")
 SFT, DPO = ("think-sft", "instruct-sft"), ("think-dpo", "instruct-dpo")
 CORPORA = ("pretrain", "midtrain", "corpus", "long-context")
 CHOICES = {
@@ -121,3 +122,8 @@ def stores_for(parent: Checkpoint, choice: StageChoice) -> list[Store]:
     """The stores that the stage can read from this checkpoint: of its kind, and of the checkpoint's token
     ids."""
     return list(Store.objects.filter(tokenizer=parent.tokenizer, stage__in=choice.stores_of))
+
+
+def family(stage: str) -> str:
+    """The kind of a stage: think-sft and instruct-sft are both sft."""
+    return next((name for name in FAMILIES if stage.startswith(name) or stage.endswith(name)), stage)
