@@ -29,6 +29,7 @@ class OrderSettings:
     steps: int
     share: float = 1.0
     place: int = 0
+    held_out: int = 0
 
 
 _settings: Cache[tuple[str, str], OrderSettings] = Cache(size=1024)
@@ -55,6 +56,7 @@ def read_settings(checkpoint: Checkpoint, store_name: str) -> OrderSettings:
     if read is None:
         raise StoreMismatch(f"The manifest of {checkpoint} does not name the store {store_name}.")
     config = {name: manifest.config[name] for name in ("sequence_length", "batch_size", "packing")}
+    config["held_out"] = manifest.config.get("held_out", 0)  # which older ones do not have
     return OrderSettings(seed=read.seed, steps=manifest.steps, share=read.share, place=read.place, **config)
 
 
@@ -75,4 +77,4 @@ def order_of(lengths: NDArray[np.int64], settings: OrderSettings) -> AnyOrder:
     }
     if settings.share < 1:
         return new_share_order(lengths, **shared, share=settings.share, second=settings.place == 1)
-    return new_order(lengths, **shared)
+    return new_order(lengths, **shared, held_out=settings.held_out)

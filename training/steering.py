@@ -69,7 +69,7 @@ def publish_first(job: Job) -> bool:
 
 def has_saved_state(job: Job) -> bool:
     """Whether the job has got anywhere that it could go on from."""
-    return (job.directory / "state.pt").exists()
+    return any(job.directory.glob("**/state.pt"))
 
 
 def moved(job: Job, condition: Q, **fields: object) -> bool:

@@ -200,6 +200,11 @@ def shuffled(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
     return np.argsort(_hash(seed, epoch, count), kind="stable").astype(np.int64)
 
 
+def scattered(count: int) -> NDArray[np.int64]:
+    """The numbers 0 .. count - 1 in an order that looks random and never changes."""
+    return np.argsort(_hash(0, 0, count), kind="stable").astype(np.int64)
+
+
 def _hash(seed: int, epoch: int, count: int) -> NDArray[np.uint64]:
     """SplitMix64 of (seed, epoch, number) for the numbers 0 .. count - 1."""
     with np.errstate(over="ignore"):

@@ -148,6 +148,8 @@ class TrainRecipe:
     """Kernel of training: on CPU and at a few hundred tokens, eager was 10 to 25 % faster."""
     checkpoints: Annotated[int, Between(0, 1000)] = 3
     """Intermediate checkpoints to publish, evenly spaced; the final one comes on top."""
+    held_out: Annotated[int, Between(0, 100_000)] = 0
+    """Documents of the store (of DPO, pairs) that are kept out of training, to measure the model on."""
     held_out_problems: Annotated[int, Between(0, 100_000)] = 300
     """Held-out sums that the final checkpoint is evaluated on, greedily and sampled; 0: no evaluation."""
     intermediate_problems: Annotated[int, Between(0, 100_000)] = 0

@@ -1,5 +1,7 @@
 """The order in which a stage reads its store, by the store's own lengths and the recipe's settings."""
 
+# ruff: noqa: N806  (capitals at the end of a name are the array's shape)
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,11 +12,13 @@ from training.core.errors import OrderError
 from training.core.mixture import MixedOrder, Mixture, ShareOrder
 from training.core.order import DataOrder, Packing, PairOrder
 from training.core.recipe import TrainRecipe
+from training.core.subset import SubsetOrder, split
 
-AnyOrder = DataOrder | BestFitOrder | PairOrder | ShareOrder | MixedOrder
+StoreOrder = DataOrder | BestFitOrder | PairOrder | SubsetOrder
+AnyOrder = StoreOrder | ShareOrder | MixedOrder
 
 
-def store_order(store: TokenStore, recipe: TrainRecipe) -> DataOrder | BestFitOrder | PairOrder:
+def store_order(store: TokenStore, recipe: TrainRecipe) -> StoreOrder:
     """The order in which a stage with this recipe reads this store."""
     return new_order(
         document_lengths(store),
@@ -22,13 +26,24 @@ def store_order(store: TokenStore, recipe: TrainRecipe) -> DataOrder | BestFitOr
         sequence_length=recipe.sequence_length,
         batch_size=recipe.batch_size,
         packing=recipe.packing,
+        held_out=recipe.held_out,
     )
 
 
 def new_order(
-    lengths: NDArray[np.int64], *, seed: int, sequence_length: int, batch_size: int, packing: Packing
-) -> DataOrder | BestFitOrder | PairOrder:
-    """The order of documents with these lengths. Raises OrderError."""
+    lengths: NDArray[np.int64],
+    *,
+    seed: int,
+    sequence_length: int,
+    batch_size: int,
+    packing: Packing,
+    held_out: int = 0,
+) -> StoreOrder:
+    """The order of documents with these lengths, without those held out. Raises OrderError."""
+    if held_out:
+        kept_N, _ = split(len(lengths), held_out, pairs=packing == "pairs")
+        shape = {"seed": seed, "sequence_length": sequence_length, "batch_size": batch_size}
+        return SubsetOrder(new_order(lengths[kept_N], **shape, packing=packing), kept_N, len(lengths))
     settings = {"seed": seed, "sequence_length": sequence_length, "batch_size": batch_size}
     if packing == "rollouts":
         raise OrderError("rollouts are made while they are trained on: each says its step in its metadata")

@@ -38,9 +38,11 @@ def sizes_for(stage: str, parent: Checkpoint, store: Store) -> dict[str, Any]:
     """Sequences that hold nearly every document, and batches small enough for a run of some steps."""
     lengths = document_lengths(open_store(store))
     sequence = sequence_for(lengths, context_of(parent))
+    documents = len(lengths) // 2 if family(stage) == "dpo" else len(lengths)
+    shared = {"sequence_length": sequence, "held_out": min(HELD_OUT_MOST, int(documents * HELD_OUT_SHARE))}
     if family(stage) == "dpo":
-        return {"sequence_length": sequence, **batch_for(len(lengths) / 2, most=128)}
-    return {"sequence_length": sequence, **batch_for(float(lengths.sum()) / sequence, most=64)}
+        return shared | batch_for(documents, most=128)
+    return shared | batch_for(float(lengths.sum()) / sequence, most=64)
 
 
 def batch_for(rows: float, *, most: int) -> dict[str, Any]:

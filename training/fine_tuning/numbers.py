@@ -111,9 +111,7 @@ NUMBERS = (
 )
 LORA = (
     Number("rank", "Rank", "Columns of each matrix: the larger, the more it can learn, and weighs.", ()),
-    Number(
-        "alpha", "Alpha", "What the adapter adds is multiplied by alpha / rank; twice the rank is usual.", ()
-    ),
+    Number("alpha", "Alpha", "What it adds is multiplied by alpha / rank; twice the rank is usual.", ()),
 )
 
 

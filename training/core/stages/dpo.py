@@ -8,6 +8,7 @@ from training.core.adapters.start import load_start
 from training.core.batches import Batch, read_batch
 from training.core.chat import CHATML, PAD
 from training.core.evaluation.exam import CHAT, Scores, recital
+from training.core.held_out import held_out_pairs
 from training.core.job import Job
 from training.core.loop import train
 from training.core.order import PairOrder
@@ -15,7 +16,8 @@ from training.core.pairs import Pair, pair_documents
 from training.core.preference import Preference, pair_accuracy
 from training.core.recipe import ThinkDpoRecipe
 from training.core.stage import Stage
-from training.core.stages.pair_store import held_out_pairs, make_pair_store
+from training.core.stages.pair_store import held_out_pairs as made_pairs
+from training.core.stages.pair_store import make_pair_store
 from training.core.stages.setup import (
     arithmetic_scores,
     library_behind,
@@ -23,6 +25,7 @@ from training.core.stages.setup import (
     open_store,
     open_tokenizer,
     recipe_of,
+    taught_numbers,
 )
 from training.core.tokenizer import special_id
 from training.core.writing import Encoded
@@ -37,12 +40,17 @@ def run_dpo(job: Job, kind: type[ThinkDpoRecipe], *, thinking: bool) -> None:
         parent, start = open_parent(job, store)
         model, padding = load_start(parent, recipe), special_id(tokenizer, PAD)
         library = library_behind(job, tokenizer)
-        held_out = measured_batch(held_out_pairs(job), tokenizer, recipe, padding)
+        measured = measured_batch(made_pairs(job), tokenizer, recipe, padding)
+        numbers = taught_numbers(job)
+
+        def pairs() -> Scores:
+            return pair_scores(model, measured) or held_out_pairs(model, store, recipe, padding)
 
         def evaluate(final: bool) -> Scores:
-            sums = arithmetic_scores(model, tokenizer, store, recipe, CHAT, final=final, thinking=thinking)
-            kept = recital(model, tokenizer, library) if final else {}
-            return sums | pair_scores(model, held_out) | kept
+            sums = arithmetic_scores(
+                model, tokenizer, store, recipe, CHAT, final=final, thinking=thinking, numbers=numbers
+            )
+            return sums | pairs() | (recital(model, tokenizer, library) if final else {})
 
         stage = Stage(
             job,
@@ -53,7 +61,7 @@ def run_dpo(job: Job, kind: type[ThinkDpoRecipe], *, thinking: bool) -> None:
             padding=padding,
             chat=CHATML,
             evaluate=evaluate,
-            before=pair_scores(model, held_out),
+            before=pairs(),
             parents=(start.name,),
             thinking=thinking,
         )

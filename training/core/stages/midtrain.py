@@ -14,6 +14,7 @@ from training.core.averaging import load_average, member, publish_average, run_j
 from training.core.chat import PAD, PLAIN
 from training.core.errors import RecipeError
 from training.core.evaluation.exam import PLAIN_QUESTION, Scores
+from training.core.held_out import held_out_loss
 from training.core.job import Job
 from training.core.loop import train
 from training.core.recipe import MidtrainRecipe
@@ -24,6 +25,7 @@ from training.core.stages.setup import (
     open_store,
     open_tokenizer,
     recipe_of,
+    taught_numbers,
 )
 from training.core.store_order import count_steps, store_order
 from training.core.tokenizer import special_id
@@ -61,9 +63,13 @@ def average(job: Job, recipe: MidtrainRecipe, store: TokenStore, folders: list[P
 def new_stage(job: Job, recipe: MidtrainRecipe, store: TokenStore, model: Any) -> Stage:
     """Midtraining of this model."""
     tokenizer = open_tokenizer(job)
+    numbers, padding = taught_numbers(job), special_id(tokenizer, PAD)
 
     def evaluate(final: bool) -> Scores:
-        return arithmetic_scores(model, tokenizer, store, recipe, PLAIN_QUESTION, final=final)
+        held_out = held_out_loss(model, store, recipe, padding)
+        return held_out | arithmetic_scores(
+            model, tokenizer, store, recipe, PLAIN_QUESTION, final=final, numbers=numbers
+        )
 
     return Stage(
         job,
@@ -71,7 +77,8 @@ def new_stage(job: Job, recipe: MidtrainRecipe, store: TokenStore, model: Any) -
         model,
         store,
         job.tokenizer_folder,
-        padding=special_id(tokenizer, PAD),
+        padding=padding,
         chat=PLAIN,
         evaluate=evaluate,
+        before=held_out_loss(model, store, recipe, padding),
     )

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from tokenizers import Tokenizer
 
+from tracing.core.errors import TracingError
 from tracing.core.stores.store import TokenStore
 from tracing.core.text.tokenizer import TextTokenizer
 from training.core.arithmetic import Range
@@ -92,6 +93,16 @@ def stores_behind(job: Job) -> Iterator[TokenStore]:
         waiting += [job.home / "checkpoints" / name for name in manifest.parents]
 
 
+def taught_numbers(job: Job) -> Range | None:
+    """The range of the sums that the checkpoint to start from was taught; None where it was taught none, or
+    its data is not here."""
+    try:
+        with store_of_sums(job) as store:
+            return numbers_of(store)
+    except (TrainingError, TracingError):
+        return None
+
+
 def numbers_of(store: TokenStore) -> Range | None:
     """The range of the sums that the store teaches, if its generator says so."""
     arithmetic = store.manifest.generator.get("arithmetic")
@@ -107,10 +118,11 @@ def arithmetic_scores(
     *,
     final: bool,
     thinking: bool = False,
+    numbers: Range | None = None,
 ) -> Scores:
-    """Held-out sums of the range that the store teaches; sampled as well as greedy at the end of the
-    stage."""
-    numbers = numbers_of(store)
+    """Held-out sums of the range that the store teaches, or else of `numbers`; sampled as well as greedy at
+    the end of the stage."""
+    numbers = numbers_of(store) or numbers
     if numbers is None:
         return {}
     problems = recipe.held_out_problems if final else recipe.intermediate_problems

@@ -6,6 +6,7 @@ Conversations are kept whole; the loss is taken on the assistant's tokens alone.
 from training.core.adapters.start import load_start
 from training.core.chat import CHATML, PAD
 from training.core.evaluation.exam import CHAT, Scores
+from training.core.held_out import held_out_loss
 from training.core.job import Job
 from training.core.loop import train
 from training.core.recipe import ThinkSftRecipe
@@ -17,6 +18,7 @@ from training.core.stages.setup import (
     open_store,
     open_tokenizer,
     recipe_of,
+    taught_numbers,
 )
 from training.core.tokenizer import special_id
 
@@ -27,10 +29,14 @@ def run(job: Job) -> None:
     with open_store(job, recipe) as store:
         parent, start = open_parent(job, store)
         model = load_start(parent, recipe)
+        numbers, padding = taught_numbers(job), special_id(tokenizer, PAD)
 
         def evaluate(final: bool) -> Scores:
-            sums = arithmetic_scores(model, tokenizer, store, recipe, CHAT, final=final, thinking=True)
-            return sums | (library_scores(model, tokenizer, store) if final else {})
+            sums = arithmetic_scores(
+                model, tokenizer, store, recipe, CHAT, final=final, thinking=True, numbers=numbers
+            )
+            held_out = held_out_loss(model, store, recipe, padding)
+            return sums | held_out | (library_scores(model, tokenizer, store) if final else {})
 
         train(
             Stage(
@@ -39,9 +45,10 @@ def run(job: Job) -> None:
                 model,
                 store,
                 job.tokenizer_folder,
-                padding=special_id(tokenizer, PAD),
+                padding=padding,
                 chat=CHATML,
                 evaluate=evaluate,
+                before=held_out_loss(model, store, recipe, padding),
                 parents=(start.name,),
                 thinking=True,
             )
