@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 from playground import views
-from playground.traces import comparing, pages, shared, shares, texts
+from playground.traces import pages, shared, shares, texts
 
 urlpatterns = [
     path("v1/", include("playground.openai.urls")),
@@ -26,5 +26,5 @@ urlpatterns = [
     path("shares/<int:pk>/revoke/", shares.revoke, name="revoke-share"),
     path("shared/<str:token>/", shared.shared_trace, name="shared-trace"),
     path("shared/<str:token>/spans/<int:start>-<int:end>/", shared.shared_spans, name="shared-trace-spans"),
-    path("compare/", comparing.compare, name="compare"),
+    path("", include("playground.beside.urls")),
 ]

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db import OperationalError
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -49,8 +50,17 @@ def thread_page(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def chat_page(request: HttpRequest, **context: Any) -> HttpResponse:
-    context |= {"section": "chat", "history": own_threads(request)[:HISTORY], "notice": engine_notice()}
+    context |= {
+        "section": "chat",
+        "history": alone(own_threads(request))[:HISTORY],
+        "notice": engine_notice(),
+    }
     return render(request, "playground/chat.html", context)
+
+
+def alone(found: QuerySet[Thread]) -> QuerySet[Thread]:
+    """Without those that stand beside another: they have a page of their own."""
+    return found.filter(left_of=None, right_of=None)
 
 
 @require_POST

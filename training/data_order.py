@@ -12,8 +12,8 @@ from tracing.core.stores.store import TokenStore
 from tracing.services import open_store
 from training.core.checkpoints import read_checkpoint
 from training.core.errors import CheckpointError
-from training.core.order import Packing
-from training.core.rl.lookup import step_of
+from training.core.order import Packing, Piece
+from training.core.rl.lookup import documents_at, step_of
 from training.core.store_order import AnyOrder, document_lengths, new_order, new_share_order
 from training.models import Checkpoint, TrainedOn
 
@@ -33,6 +33,7 @@ class OrderSettings:
 
 
 _settings: Cache[tuple[str, str], OrderSettings] = Cache(size=1024)
+_lengths: Cache[str, NDArray[np.int64]] = Cache(size=64)
 _orders: Cache[tuple[str, OrderSettings], AnyOrder] = Cache(size=16)
 
 
@@ -44,6 +45,23 @@ def steps_of(reading: TrainedOn, document: int) -> list[int]:
         return [step_of(open_store(store), document)]
     order = _orders.get((store.digest, settings), lambda: make_order(open_store(store), settings))
     return [step + 1 for step in order.steps_of(document, settings.steps)]
+
+
+def pieces_at(reading: TrainedOn, step: int) -> list[Piece]:
+    """What the step of that stage, counted from 1, read of the store, in the order of the batch."""
+    checkpoint, store = reading.checkpoint, reading.store
+    settings = _settings.get((checkpoint.digest, store.name), lambda: read_settings(checkpoint, store.name))
+    if settings.packing == "rollouts":
+        return rollouts_at(open_store(store), store.digest, step)
+    order = _orders.get((store.digest, settings), lambda: make_order(open_store(store), settings))
+    return list(order.pieces(step - 1))
+
+
+def rollouts_at(store: TokenStore, digest: str, step: int) -> list[Piece]:
+    """Each rollout of a step stands whole in a row of its own."""
+    lengths = _lengths.get(digest, lambda: document_lengths(store))
+    documents = enumerate(documents_at(store, step))
+    return [Piece(row, 0, document, 0, int(lengths[document])) for row, document in documents]
 
 
 def read_settings(checkpoint: Checkpoint, store_name: str) -> OrderSettings:

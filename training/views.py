@@ -1,7 +1,7 @@
 """The flow page: the graph of stages and checkpoints, what each was trained on, curves, logs and times."""
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from training.charts import loss_chart
@@ -22,14 +22,17 @@ def newest_overview() -> FlowOverview | None:
 
 @require_GET
 def flow(request: HttpRequest) -> HttpResponse:
-    """The newest flow; htmx asks for its live part again every two seconds while it runs."""
-    overview = newest_overview()
-    if overview is None:
+    """A flow, by default the newest; htmx asks for its live part again every two seconds while it runs."""
+    flows = list(Flow.objects.all())
+    if not flows:
         return render(request, "training/no_flow.html", {"section": "flow"})
+    asked = request.GET.get("flow", "")
+    overview = flow_overview(get_object_or_404(Flow, name=asked) if asked else flows[0])
     stage = chosen_stage(overview, request.GET.get("stage", ""))
     context = {
         "section": "flow",
         "overview": overview,
+        "flows": flows,
         "live": not (overview.finished or overview.failed),
         "stage": stage,
         "chart": loss_chart(read_metrics(stage.job)),

@@ -51,6 +51,10 @@ class ModelMenu:
     chosen: str
 
     @property
+    def names(self) -> list[str]:
+        return [model.name for model in (*self.heads, *self.others)]
+
+    @property
     def empty(self) -> bool:
         return not self.heads and not self.others
 

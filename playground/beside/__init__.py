@@ -1,0 +1,1 @@
+"""Two models beside each other: one prompt, two answers, each with its trace."""

@@ -1,0 +1,1 @@
+"""The graph of stages and checkpoints, drawn on the server."""
