@@ -27,7 +27,8 @@ def flow(request: HttpRequest) -> HttpResponse:
     if not flows:
         return render(request, "training/no_flow.html", {"section": "flow"})
     asked = request.GET.get("flow", "")
-    overview = flow_overview(get_object_or_404(Flow, name=asked) if asked else flows[0])
+    newest = Flow.objects.of_recipes().first() or flows[0]
+    overview = flow_overview(get_object_or_404(Flow, name=asked) if asked else newest)
     stage = chosen_stage(overview, request.GET.get("stage", ""))
     context = {
         "section": "flow",

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pygal
 
-from training.charts import HEIGHT, WIDTH, is_overlay, smooth
+from training.charts import WIDE, is_overlay, smooth
 from training.journal import read_metrics
 from training.models import Checkpoint
 from training.svg import clean, describe
@@ -19,7 +19,7 @@ def losses_of(checkpoint: Checkpoint) -> Points:
     if checkpoint.job is None:
         return []
     series = read_metrics(checkpoint.job)
-    pairs = zip(series.steps, series.loss, strict=True)
+    pairs = zip(series.steps, series.loss, strict=False)
     return smooth([(s, loss) for s, loss in pairs if s <= checkpoint.step and math.isfinite(loss)])
 
 
@@ -38,8 +38,8 @@ def draw(curves: Sequence[tuple[str, Points]]) -> pygal.XY:
     chart = pygal.XY(
         js=[],
         css=[],
-        width=WIDTH,
-        height=HEIGHT,
+        width=WIDE[0],
+        height=WIDE[1],
         margin=4,
         classes=("chart",),
         show_dots=False,
