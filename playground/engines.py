@@ -36,6 +36,9 @@ FAILURE_GRACE_S = 10.0
 ADAPTER_RANK = 64
 """The highest rank of LoRA adapters that engines take."""
 
+STILL_ASKED = timedelta(seconds=3)
+"""Whoever waits asks again every second."""
+
 INSTALLING = "the engine is still being installed"
 
 OnWait = Callable[[str], Awaitable[None]]
@@ -208,13 +211,32 @@ def give_back(lease_id: int) -> None:
 
 def want(checkpoint: Checkpoint) -> None:
     """Ask for a checkpoint; asking again every second is what shows that somebody still waits."""
-    Deployment.objects.update_or_create(checkpoint=checkpoint.host, defaults={"wanted_at": timezone.now()})
+    now = timezone.now()
+    deployment, _ = Deployment.objects.get_or_create(checkpoint=checkpoint.host)
+    paused = deployment.wanted_at is None or now - deployment.wanted_at > STILL_ASKED
+    since = now if paused or deployment.asked_since is None else deployment.asked_since
+    Deployment.objects.filter(pk=deployment.pk).update(wanted_at=now, asked_since=since)
+
+
+def place_in_queue(checkpoint: Checkpoint) -> int:
+    """1 for the checkpoint whose engine comes next, one more for each that has been asked for longer and that
+    no engine holds yet."""
+    mine = Deployment.objects.filter(checkpoint=checkpoint.host).exclude(asked_since=None).first()
+    if mine is None:
+        return 1
+    held = Engine.objects.exclude(checkpoint=None).values("checkpoint")
+    waiting = Deployment.objects.filter(wanted_at__gte=timezone.now() - STILL_ASKED).exclude(
+        checkpoint__in=held
+    )
+    before = Q(asked_since__lt=mine.asked_since) | Q(asked_since=mine.asked_since, pk__lt=mine.pk)
+    return 1 + waiting.filter(before).count()
 
 
 def what_is_missing(checkpoint: Checkpoint, waited_s: float, timeout_s: float) -> str:
     """Why there is no engine yet, for whoever waits; EngineUnavailable where waiting has no point."""
-    if damage := Checkpoint.objects.filter(pk=checkpoint.pk).values_list("damage", flat=True).first():
-        raise EngineUnavailable(f"{checkpoint.name} cannot be served: {damage}")
+    damaged = Checkpoint.objects.filter(pk__in={checkpoint.pk, checkpoint.host.pk}).exclude(damage="").first()
+    if damaged is not None:
+        raise EngineUnavailable(f"{checkpoint.name} cannot be served: {damaged.damage}")
     checkpoint = checkpoint.host
     try:
         model_files.weights_shape(checkpoint.path)
@@ -247,7 +269,8 @@ def waiting_reason(checkpoint: Checkpoint, engines: list[Engine], mine: Engine |
             return f"loading {checkpoint.name}"
     if any(engine.state == EngineState.STARTING for engine in engines):
         return f"{checkpoint.name} is loaded as soon as the engine has started"
-    return f"{checkpoint.name} is loaded as soon as an engine has finished its answers"
+    place = f"place {place_in_queue(checkpoint)} in the queue"
+    return f"{checkpoint.name} is loaded as soon as an engine has finished its answers ({place})"
 
 
 def being_installed() -> bool:

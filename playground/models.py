@@ -21,6 +21,9 @@ class Deployment(models.Model):
         help_text="Pinned by the flow as its newest think or instruct model, until a newer one comes.",
     )
     wanted_at = models.DateTimeField(null=True, help_text="When a chat last asked for it.")
+    asked_since = models.DateTimeField(
+        null=True, help_text="Since when chats have been asking for it without a pause."
+    )
 
     def __str__(self) -> str:
         return self.checkpoint.name

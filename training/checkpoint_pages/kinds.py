@@ -17,7 +17,7 @@ def kind_of(checkpoint: Checkpoint) -> str:
 
 def origin_of(checkpoint: Checkpoint, parents: Sequence[Checkpoint]) -> str:
     """How it came to be, where that is anything but training with all weights; else empty."""
-    if checkpoint.config.get("adapter"):
+    if checkpoint.base_id is not None:
         return "adapter"
     if len(parents) > 1:
         return f"average of {len(parents)}"
