@@ -17,7 +17,7 @@ from benchmarks.trace import ROUNDS, TEXT_TOKENS, match
 from tracing.core.matching.warm_up import warm_up
 from tracing.core.stores.store import TokenStore
 from tracing.core.text.tokenizer import TextTokenizer
-from tracing.core.trace import Tracer, TraceRequest
+from tracing.core.trace import Trace, Tracer, TraceRequest
 
 SMALL_STORES = (1, 4, 8)
 
@@ -62,7 +62,8 @@ def measure(where: str, stores: list[TokenStore], tokenizer: TextTokenizer, coun
         rng = np.random.default_rng(2)
         texts = [make(stores[n % len(stores)], TEXT_TOKENS, rng) for n in range(count)]
         requests = [TraceRequest(token_ids=text) for text in texts]
-        first = measuring.timed(tracer.trace, requests)
+        found: list[Trace] = []
+        first = measuring.timed(lambda request: found.append(tracer.trace(request)), requests)
         matching = measuring.timed(lambda text: match(tracer.corpus(), text), texts, rounds=ROUNDS)
         whole = measuring.timed(tracer.trace, requests, rounds=ROUNDS)
         rows.append(
@@ -75,6 +76,8 @@ def measure(where: str, stores: list[TokenStore], tokenizer: TextTokenizer, coun
                 "trace, CPU": whole["cpu_median"],
                 "trace, p95": whole["p95"],
                 "trace, first time": first["median"],
+                "spans": round(float(np.median([len(trace.spans) for trace in found])), 1),
+                "documents": round(float(np.median([len(trace.documents) for trace in found])), 1),
                 "n": count,
             }
         )

@@ -14,12 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracing.core.matching.search import (
+    AFTER,
+    HIGH,
+    HIGH_SHARED,
+    LOW,
+    LOW_SHARED,
+    NODE,
     OK,
-    longest,
-    lower_bound_within,
-    lower_bounds,
-    range_end,
-    shared_by_all,
+    ROWS,
+    START,
+    STOP,
+    insert,
 )
 from tracing.core.matching.words import (
     BLOCK_SHIFT,
@@ -29,12 +34,10 @@ from tracing.core.matching.words import (
     Int,
     Longs,
     Table,
-    Words,
     compiled,
     entry,
     load_word,
     touch,
-    word_at,
 )
 
 BATCH = 16  # searches that go side by side
@@ -51,13 +54,6 @@ class Sought(NamedTuple):
     gap_count: Int
 
 
-class Batch(NamedTuple):
-    """Room for searches that go side by side: `words` [BATCH] and `numbers` [5, BATCH]."""
-
-    words: Words
-    numbers: Longs
-
-
 @compiled
 def extend_reaches(shard: Table, text: Bytes, gaps: Longs, begin: int, end: int, reaches: Longs) -> int:
     """Raise reaches[i], for begin <= i < end, to the end of the longest match that begins at token i.
@@ -66,39 +62,34 @@ def extend_reaches(shard: Table, text: Bytes, gaps: Longs, begin: int, end: int,
     whose matches end alike all matches do, and are not looked for; the same where the match at the
     second place reaches no further than what other shards have given already.
     """
-    batch = Batch(np.empty(BATCH, dtype=np.uint64), np.empty((5, BATCH), dtype=np.int64))
-    bounds, searched = np.full(end - begin, -1, dtype=np.int64), begin + 1
-    places, ends = np.empty(end - begin + 1, dtype=np.int64), np.empty(end - begin + 1, dtype=np.int64)
-    place, waiting, shorts = (
-        begin,
-        0,
-        0,
-    )  # the matches at places[:waiting], all after `place`, are known, nearest last
     sought = Sought(text.ctypes.data, text.size // shard.width, gaps.ctypes.data, gaps.size)
-    reach = _match_end(shard, sought, begin, -1)
-    while reach >= 0:
+    lanes = np.empty((ROWS, BATCH), dtype=np.int64)
+    ends = np.full(end, -1, dtype=np.int64)  # of the matches that were looked for
+    places = np.empty(end - begin + 1, dtype=np.int64)  # of them those after `place`, nearest last
+    place, waiting, shorts = begin, 0, 0
+    sound = _find_ends(shard, sought, begin, begin + 1, ends, lanes)
+    while sound:
+        reach = ends[place]
         reaches[place] = max(reaches[place], reach)
         if place == end - 1:
             return OK
         shorts = shorts + 1 if reach - place <= SHORT else 0
-        if searched <= place + 1 and shorts >= SHORTS:
-            searched = min(place + 1 + BATCH, end)
-            if _search_first_words(shard, sought, place + 1, searched, batch) < 0:
-                return DAMAGED
-            bounds[place + 1 - begin : searched - begin] = batch.numbers[0, : searched - place - 1]
+        if shorts >= SHORTS:
+            sound = _find_ends(shard, sought, place + 1, min(place + 1 + BATCH, end), ends, lanes)
         bound = max(reach, reaches[place + 1])
         if waiting == 0:
-            places[0] = min(max(place + 1, bound - NEAR), end - 1)
-            ends[0], waiting = _match_end(shard, sought, places[0], bounds[places[0] - begin]), 1
+            places[0], waiting = min(max(place + 1, bound - NEAR), end - 1), 1
+            sound &= _find_ends(shard, sought, places[0], places[0] + 1, ends, lanes)
         after = places[waiting - 1]
-        while after > place + 1 and ends[waiting - 1] > bound:
+        while after > place + 1 and ends[after] > bound:
             after = _between(place, after, bound)
-            places[waiting], ends[waiting] = after, _match_end(shard, sought, after, bounds[after - begin])
+            sound &= _find_ends(shard, sought, after, after + 1, ends, lanes)
+            places[waiting] = after
             waiting += 1
         for skipped in range(place + 1, after):
             reaches[skipped] = max(reaches[skipped], reach)
         waiting -= 1
-        place, reach = after, ends[waiting]
+        place = after
     return DAMAGED
 
 
@@ -112,23 +103,29 @@ def _between(place: Int, after: Int, bound: Int) -> Int:
 
 
 @compiled
-def _search_first_words(shard: Table, sought: Sought, begin: Int, end: Int, batch: Batch) -> Int:
-    """The lower bounds of the words at tokens begin..end, side by side, in batch.numbers[0]."""
-    valid = batch.numbers[4]
-    for n in range(end - begin):
-        start, stop = (begin + n) * shard.width, _next_gap(sought, begin + n) * shard.width
-        batch.words[n], valid[n] = word_at(sought.text, stop, start), min(WORD_BYTES, stop - start)
-    return lower_bounds(shard, batch.words, valid, batch.numbers, end - begin)
+def _find_ends(shard: Table, sought: Sought, begin: Int, end: Int, ends: Longs, lanes: Longs) -> bool:
+    """ends[i], for begin <= i < end, becomes the token after the longest match that begins at token i.
+
+    Nothing is done where the first of them is known. False where the shard is damaged.
+    """
+    if ends[begin] >= 0:
+        return True
+    count, width = end - begin, shard.width
+    for n in range(count):
+        _begin_lane(lanes, n, (begin + n) * width, _next_gap(sought, begin + n) * width)
+        lanes[LOW, n], lanes[HIGH, n], lanes[NODE, n] = 0, shard.size // width, 1
+    if insert(shard, sought.text, lanes, count) == DAMAGED:
+        return False
+    for n in range(count):
+        ends[begin + n] = begin + n + max(lanes[LOW_SHARED, n], lanes[HIGH_SHARED, n]) // width
+    return True
 
 
 @compiled
-def _match_end(shard: Table, sought: Sought, place: Int, bound: Int) -> Int:
-    """The token after the longest match that begins at token `place`; `bound` as `at` of `longest`."""
-    stop = _next_gap(sought, place)
-    if place == stop:
-        return place
-    found = longest(shard, sought.text, place * shard.width, stop * shard.width, bound)
-    return DAMAGED if found < 0 else place + found // shard.width
+def _begin_lane(lanes: Longs, n: Int, start: Int, stop: Int) -> None:
+    """Have lane n look for the bytes start..stop of the text, of which nothing is known yet."""
+    lanes[START, n], lanes[STOP, n] = start, stop
+    lanes[LOW_SHARED, n] = lanes[HIGH_SHARED, n] = lanes[AFTER, n] = 0
 
 
 @compiled
@@ -155,43 +152,26 @@ def find_ranges(
     """
     entries, width = shard.size // shard.width, shard.width
     sought = Sought(text.ctypes.data, text.size // width, gaps.ctypes.data, gaps.size)
-    batch = Batch(np.empty(BATCH, dtype=np.uint64), np.empty((5, BATCH), dtype=np.int64))
-    for n in range(starts.size):
-        first = known == 0 and n % BATCH == 0
-        if first and _search_starts(shard, sought, starts[n : n + BATCH], stops[n : n + BATCH], batch) < 0:
-            return DAMAGED
-        start, stop, depth = starts[n] * width, stops[n] * width, known * width
-        low, high = (lows[n], highs[n]) if known else (0, entries)
-        if low < 0 or high > entries:
-            return DAMAGED
-        if _next_gap(sought, starts[n]) < stops[n]:
-            high = low
-        while low < high and start + depth < stop:
-            word, valid = word_at(sought.text, stop, start + depth), min(WORD_BYTES, stop - start - depth)
-            if depth:
-                low = lower_bound_within(shard, low, high, depth, word, valid)
-            else:
-                low = batch.numbers[0, n % BATCH]
-            if low < 0:
+    lanes = np.empty((ROWS, BATCH), dtype=np.int64)
+    for first in range(0, starts.size, BATCH // 2):
+        count = min(BATCH // 2, starts.size - first)
+        for n in range(2 * count):  # two lanes for each range: its first rank, and the rank after its last
+            m = first + n // 2
+            _begin_lane(lanes, n, starts[m] * width, stops[m] * width)
+            lanes[AFTER, n] = n & 1
+            lanes[LOW, n], lanes[HIGH, n], lanes[NODE, n] = 0, entries, 1
+            if known:
+                lanes[LOW, n], lanes[HIGH, n], lanes[NODE, n] = lows[m], highs[m], shard.top_words
+                lanes[LOW_SHARED, n] = lanes[HIGH_SHARED, n] = min(known, stops[m] - starts[m]) * width
+            if lanes[LOW, n] < 0 or lanes[HIGH, n] > entries:
                 return DAMAGED
-            high = range_end(shard, low, high, depth, word, valid)
-            depth += valid
-            if low < high and start + depth < stop:
-                depth = shared_by_all(shard, low, high, sought.text, start, stop, depth)
-            if high < 0 or depth < 0:
-                return DAMAGED
-        lows[n], highs[n] = low, high
+            if _next_gap(sought, starts[m]) < stops[m]:
+                lanes[HIGH, n] = lanes[LOW, n]
+        if insert(shard, sought.text, lanes, 2 * count) == DAMAGED:
+            return DAMAGED
+        for n in range(count):
+            lows[first + n], highs[first + n] = lanes[LOW, 2 * n], lanes[LOW, 2 * n + 1]
     return OK
-
-
-@compiled
-def _search_starts(shard: Table, sought: Sought, starts: Longs, stops: Longs, batch: Batch) -> Int:
-    """The lower bounds of the first words of these sequences, side by side, in batch.numbers[0]."""
-    valid, width = batch.numbers[4], shard.width
-    for n in range(starts.size):
-        batch.words[n] = word_at(sought.text, stops[n] * width, starts[n] * width)
-        valid[n] = min(WORD_BYTES, (stops[n] - starts[n]) * width)
-    return lower_bounds(shard, batch.words, valid, batch.numbers, starts.size)
 
 
 @compiled

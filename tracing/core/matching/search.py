@@ -1,206 +1,124 @@
-"""Binary searches in one shard's suffix array, by words.
+"""Binary searches in one shard's suffix array, side by side.
 
-What is searched for is `text`, the address of its bytes as the shard's token type holds them: the bytes
-start..stop of it. `depth` is how many of them all suffixes under comparison begin with. Ranks are places
-in the table. Every function returns DAMAGED (negative) where the table points outside the data.
+What is searched for is `text`, the address of its bytes as the shard's token type holds them. A search is a
+column of `lanes`, a *lane*: it looks for the bytes START..STOP of the text among the suffixes of the ranks
+LOW..HIGH, and ends at the one rank before which they would stand in the table, LOW and HIGH alike.
+LOW_SHARED and HIGH_SHARED are how many of those bytes the suffixes of ranks LOW - 1 and HIGH begin with, or
+fewer: all suffixes between share the smaller number of the two, which is not compared again.
+
+All searches halve the same intervals, a binary tree: NODE 1 is the whole table, 2n and 2n + 1 the halves of
+node n. The shard's `top` keeps the complements of the words in the middle of its first nodes, 0 for those
+not met yet: most searches read the files for their last steps only.
 """
+
+from typing import Final
 
 import numpy as np
 
 from tracing.core.matching.words import (
-    ALL_ONES,
     DAMAGED,
-    EIGHT,
-    ONE,
     WORD_BYTES,
     ZERO,
     Int,
     Longs,
     Table,
     Word,
-    Words,
     compiled,
     entry,
     equal_bytes,
+    load_byte,
     load_word,
+    prefetch,
     store_word,
     suffix_word,
     word_at,
 )
 
-OK = 0
-OUTSIDE = -2  # no position: the step is one within `top`
-GALLOP_STEPS = 16  # the end of a range wider than this is searched for from the top
+OK: Final = 0
+ROWS: Final = 9
+START, STOP, LOW, HIGH, NODE, LOW_SHARED, HIGH_SHARED, AFTER, POSITION = range(ROWS)
+OUTSIDE: Final = -2  # no position: the word in `top` decides
 
 
 @compiled
-def is_before(shard: Table, position: Int, word: Word, valid: Int) -> Int:
-    """1 if the bytes from `position` on come before the first `valid` bytes of `word`, zeros after these."""
-    found = suffix_word(shard, position)
-    return 1 if found < word or (found == word and shard.size - position < valid) else 0
+def insert(shard: Table, text: Int, lanes: Longs, count: int) -> int:
+    """Narrow the first `count` lanes until LOW == HIGH: OK or DAMAGED.
 
-
-@compiled
-def lower_bound_within(shard: Table, low: Int, high: Int, depth: Int, word: Word, valid: Int) -> Int:
-    """The first rank of low..high whose suffix does not go on before `word`; `high` if there is none."""
-    while low < high:
-        middle = (low + high) >> 1
-        position = entry(shard, middle)
-        if position < 0:
-            return DAMAGED
-        if is_before(shard, position + depth, word, valid):
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@compiled
-def lower_bound(shard: Table, word: Word, valid: Int) -> Int:
-    """The first rank whose suffix is not before the first `valid` bytes of `word`, zeros after these.
-
-    All such searches halve the same intervals, a binary tree: node 1 is the whole table, 2n and 2n + 1
-    the halves of node n. `top` keeps the complements of the words in the middle of its first nodes, 0
-    for those not met yet: a search then reads the files for its last steps only.
+    AFTER is 1 to stand after all suffixes that begin with the bytes sought, 0 to stand before them. All
+    lanes take each step together, so that they wait for memory side by side and not one after the other.
     """
-    low: Int = np.int64(0)
-    high: Int = np.int64(shard.size // shard.width)
-    node: Int = np.int64(1)
-    while low < high and node < shard.top_words:
-        middle = (low + high) >> 1
-        known = load_word(shard.top + node * WORD_BYTES)
-        if known != ZERO:
-            before: Int = np.int64(~known < word)
-        else:
-            before = _first_look(shard, middle, node, word, valid)
-            if before < 0:
-                return DAMAGED
-        low = middle + 1 if before else low
-        high = high if before else middle
-        node = 2 * node + before
-    return lower_bound_within(shard, low, high, 0, word, valid)
-
-
-@compiled
-def lower_bounds(shard: Table, words: Words, valid: Longs, scratch: Longs, count: Int) -> int:
-    """`lower_bound` of the first `count` words, in scratch[0]: OK or DAMAGED.
-
-    All take each step together, so that they wait for memory side by side and not one after the other.
-    scratch has shape [4, words].
-    """
-    lows, highs, nodes, positions = scratch[0], scratch[1], scratch[2], scratch[3]
-    lows[:count], highs[:count], nodes[:count] = 0, shard.size // shard.width, 1
     going = count
     while going > 0:
         going = 0
         for n in range(count):
-            positions[n] = OUTSIDE
-            if lows[n] < highs[n] and nodes[n] >= shard.top_words:
-                positions[n] = entry(shard, (lows[n] + highs[n]) >> 1)
-                if positions[n] < 0:
+            low, high = lanes[LOW, n], lanes[HIGH, n]
+            if low < high:
+                going += 1
+                word = word_at(text, lanes[STOP, n], lanes[START, n])
+                position = _position(shard, (low + high) >> 1, lanes[NODE, n], word)
+                if position == DAMAGED:
                     return DAMAGED
+                lanes[POSITION, n] = position
         for n in range(count):
-            if lows[n] >= highs[n]:
+            low, high, node, position = lanes[LOW, n], lanes[HIGH, n], lanes[NODE, n], lanes[POSITION, n]
+            if low >= high:
                 continue
-            going += 1
-            middle = (lows[n] + highs[n]) >> 1
-            if positions[n] != OUTSIDE:
-                before = is_before(shard, positions[n], words[n], valid[n])
+            start, stop = lanes[START, n], lanes[STOP, n]
+            if position == OUTSIDE:
+                known, word = ~load_word(shard.top + node * WORD_BYTES), word_at(text, stop, start)
+                shared, before = min(equal_bytes(known, word), stop - start), np.int64(known < word)
             else:
-                known = load_word(shard.top + nodes[n] * WORD_BYTES)
-                before = np.int64(~known < words[n])
-                if known == ZERO:
-                    before = _first_look(shard, middle, nodes[n], words[n], valid[n])
-                    if before < 0:
-                        return DAMAGED
-            lows[n] += before * (middle + 1 - lows[n])
-            highs[n] += (1 - before) * (middle - highs[n])
-            nodes[n] = 2 * nodes[n] + before
+                _keep(shard, node, position)
+                depth = min(lanes[LOW_SHARED, n], lanes[HIGH_SHARED, n])
+                shared = shared_bytes(shard, position, text, start, stop, depth)
+                before = _is_before(shard, position + shared, text, start + shared, stop)
+            if shared == stop - start:
+                before = lanes[AFTER, n]
+            middle = (low + high) >> 1
+            lanes[LOW, n] += before * (middle + 1 - low)
+            lanes[HIGH, n] += (1 - before) * (middle - high)
+            lanes[LOW_SHARED, n] += before * (shared - lanes[LOW_SHARED, n])
+            lanes[HIGH_SHARED, n] += (1 - before) * (shared - lanes[HIGH_SHARED, n])
+            lanes[NODE, n] = 2 * node + before
     return OK
 
 
 @compiled
-def _first_look(shard: Table, rank: Int, node: Int, word: Word, valid: Int) -> Int:
-    """`is_before` of the suffix at `rank`, whose first word is kept unless the data ends inside it."""
+def _position(shard: Table, rank: Int, node: Int, word: Word) -> Int:
+    """The position of the suffix at `rank`, on its way to the cache; OUTSIDE if its first word is known and
+    is not `word`; or DAMAGED."""
+    if node < shard.top_words:
+        known = load_word(shard.top + node * WORD_BYTES)
+        if known != ZERO and ~known != word:
+            return OUTSIDE
     position = entry(shard, rank)
-    if position < 0:
-        return DAMAGED
-    if position + WORD_BYTES <= shard.size:
+    if position >= 0:
+        prefetch(shard.data + position)
+    return position
+
+
+@compiled
+def _keep(shard: Table, node: Int, position: Int) -> None:
+    """Keep the first word of the suffix at `position` for `node`, unless the data ends inside it."""
+    if node < shard.top_words and position + WORD_BYTES <= shard.size:
         store_word(shard.top + node * WORD_BYTES, ~suffix_word(shard, position))
-    return np.int64(is_before(shard, position, word, valid))
 
 
 @compiled
-def range_end(shard: Table, low: Int, high: Int, depth: Int, word: Word, valid: Int) -> Int:
-    """The first rank of low..high whose suffix does not go on with the first `valid` bytes of `word`.
-
-    The suffix at low - 1 does. Doubling steps, since most ranges are small, then halving.
-    """
-    last = word if valid >= WORD_BYTES else word | (ALL_ONES >> (np.uint64(valid) * EIGHT))
-    step, whole = 1, depth == 0 and last != ALL_ONES
-    while low < high:
-        middle = min(low + step, high) - 1 if step else (low + high) >> 1
-        position = entry(shard, middle)
-        if position < 0:
-            return DAMAGED
-        if suffix_word(shard, position + depth) <= last:
-            low, step = middle + 1, 2 * step
-            if whole and step > GALLOP_STEPS:
-                return lower_bound(shard, last + ONE, 0)
-        else:
-            high, step = middle, 0
-    return low
-
-
-@compiled
-def shared_bytes(shard: Table, rank: Int, text: Int, start: Int, stop: Int, depth: Int) -> Int:
-    """Bytes of text[start:stop] that the suffix at `rank` begins with, in whole tokens; not below `depth`."""
-    position = entry(shard, rank)
-    if position < 0:
-        return DAMAGED
+def shared_bytes(shard: Table, position: Int, text: Int, start: Int, stop: Int, depth: Int) -> Int:
+    """Bytes of text[start:stop] that the suffix at `position` begins with, `depth` or more."""
     shared, most = depth, min(stop - start, shard.size - position)
     while shared < most:
         equal = equal_bytes(suffix_word(shard, position + shared), word_at(text, stop, start + shared))
         shared += equal
         if equal < WORD_BYTES:
             break
-    return max(depth, min(shared, most) & -shard.width)
+    return min(shared, most)
 
 
 @compiled
-def shared_by_all(shard: Table, low: Int, high: Int, text: Int, start: Int, stop: Int, depth: Int) -> Int:
-    """How many bytes of text[start:stop] the suffixes low..high all begin with: those that both ends do."""
-    shared = shared_bytes(shard, low, text, start, stop, depth)
-    if high - low == 1 or shared <= depth:
-        return shared
-    return min(shared, shared_bytes(shard, high - 1, text, start, stop, depth))
-
-
-@compiled
-def longest(shard: Table, text: Int, start: Int, stop: Int, at: Int) -> Int:
-    """How many bytes of text[start:stop], in whole tokens, that suffix begins with which shares most.
-
-    `at` is the lower bound of its first word, or negative if that is not known.
-    """
-    low: Int = np.int64(0)
-    high: Int = np.int64(shard.size // shard.width)
-    depth: Int = np.int64(0)
-    word = word_at(text, stop, start)
-    if at < 0:
-        at = lower_bound(shard, word, min(WORD_BYTES, stop - start))
-    while at >= 0:
-        shared = shared_bytes(shard, at, text, start, stop, depth) if at < high else depth
-        if shared < 0 or shared == stop - start:
-            return shared
-        if shared < depth + WORD_BYTES:  # none goes on with this word, so one of its neighbours shares most
-            before = shared_bytes(shard, at - 1, text, start, stop, depth) if at > low else depth
-            return DAMAGED if before < 0 else max(shared, before)
-        low, high = at, range_end(shard, at + 1, high, depth, word, WORD_BYTES)
-        if high < 0 or high - low == 1:
-            return DAMAGED if high < 0 else shared
-        depth = shared_by_all(shard, low, high, text, start, stop, depth + WORD_BYTES)
-        if depth < 0 or depth == stop - start:
-            return depth
-        word = word_at(text, stop, start + depth)
-        at = lower_bound_within(shard, low, high, depth, word, min(WORD_BYTES, stop - start - depth))
-    return DAMAGED
+def _is_before(shard: Table, position: Int, text: Int, place: Int, stop: Int) -> Int:
+    """1 if the data's byte, or its end, comes before the text's, which has another or ends at `stop`."""
+    if position >= shard.size or place >= stop:
+        return np.int64(position >= shard.size)
+    return np.int64(load_byte(shard.data + position) < load_byte(text + place))

@@ -41,7 +41,7 @@ class Table(NamedTuple):
     `data` is tokenized.N, of `size` bytes, `width` to a token; `table` is table.N, `pointer` bytes to an
     entry. `*_state` are the block states of `mapped_file`: a kernel marks each block that it reads, the
     caller has the marked ones checked. `top` are the words that all binary searches meet first, filled
-    as they are met (`search.lower_bound`).
+    as they are met (`search.insert`).
     """
 
     data: Int
@@ -108,6 +108,22 @@ load_byte, store_byte = _access(8)
 load_int, _ = _access(32)
 load_word, store_word = _access(64)
 load_big_endian_word, _ = _access(64, swapped=True)
+
+
+@intrinsic
+def prefetch(typing: Any, address: Any) -> Any:
+    """Have the cache line of an address loaded, without waiting for it."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        place, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place, number, number, number])
+        function = builder.module.globals.get("llvm.prefetch.p0")
+        function = function or ir.Function(builder.module, kind, "llvm.prefetch.p0")
+        read, often, data = number(0), number(3), number(1)
+        builder.call(function, [builder.inttoptr(values[0], place), read, often, data])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
 
 
 _advise: Any = types.ExternalFunction("madvise", types.int32(types.int64, types.int64, types.int32))
