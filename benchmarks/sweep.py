@@ -17,7 +17,7 @@ from benchmarks.trace import ROUNDS, TEXT_TOKENS, match
 from tracing.core.matching.warm_up import warm_up
 from tracing.core.stores.store import TokenStore
 from tracing.core.text.tokenizer import TextTokenizer
-from tracing.core.trace import Trace, Tracer, TraceRequest
+from tracing.core.trace import Tracer, TraceRequest
 
 SMALL_STORES = (1, 4, 8)
 
@@ -62,10 +62,10 @@ def measure(where: str, stores: list[TokenStore], tokenizer: TextTokenizer, coun
         rng = np.random.default_rng(2)
         texts = [make(stores[n % len(stores)], TEXT_TOKENS, rng) for n in range(count)]
         requests = [TraceRequest(token_ids=text) for text in texts]
-        found: list[Trace] = []
-        first = measuring.timed(lambda request: found.append(tracer.trace(request)), requests)
+        first = measuring.timed(tracer.trace, requests)
         matching = measuring.timed(lambda text: match(tracer.corpus(), text), texts, rounds=ROUNDS)
         whole = measuring.timed(tracer.trace, requests, rounds=ROUNDS)
+        traces = [tracer.trace(request) for request in requests]
         rows.append(
             {
                 "where": where,
@@ -76,8 +76,8 @@ def measure(where: str, stores: list[TokenStore], tokenizer: TextTokenizer, coun
                 "trace, CPU": whole["cpu_median"],
                 "trace, p95": whole["p95"],
                 "trace, first time": first["median"],
-                "spans": round(float(np.median([len(trace.spans) for trace in found])), 1),
-                "documents": round(float(np.median([len(trace.documents) for trace in found])), 1),
+                "spans": round(float(np.median([len(trace.spans) for trace in traces])), 1),
+                "documents": round(float(np.median([len(trace.documents) for trace in traces])), 1),
                 "n": count,
             }
         )

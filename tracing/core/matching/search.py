@@ -41,7 +41,7 @@ OUTSIDE: Final = -2  # no position: the word in `top` decides
 
 
 @compiled
-def insert(shard: Table, text: Int, lanes: Longs, count: int) -> int:
+def insert(shard: Table, text: Int, lanes: Longs, count: Int) -> int:
     """Narrow the first `count` lanes until LOW == HIGH: OK or DAMAGED.
 
     AFTER is 1 to stand after all suffixes that begin with the bytes sought, 0 to stand before them. All
@@ -66,7 +66,7 @@ def insert(shard: Table, text: Int, lanes: Longs, count: int) -> int:
             start, stop = lanes[START, n], lanes[STOP, n]
             if position == OUTSIDE:
                 known, word = ~load_word(shard.top + node * WORD_BYTES), word_at(text, stop, start)
-                shared, before = min(equal_bytes(known, word), stop - start), np.int64(known < word)
+                shared, before = min(equal_bytes(known, word), stop - start), _one_if(known < word)
             else:
                 _keep(shard, node, position)
                 depth = min(lanes[LOW_SHARED, n], lanes[HIGH_SHARED, n])
@@ -120,5 +120,10 @@ def shared_bytes(shard: Table, position: Int, text: Int, start: Int, stop: Int, 
 def _is_before(shard: Table, position: Int, text: Int, place: Int, stop: Int) -> Int:
     """1 if the data's byte, or its end, comes before the text's, which has another or ends at `stop`."""
     if position >= shard.size or place >= stop:
-        return np.int64(position >= shard.size)
-    return np.int64(load_byte(shard.data + position) < load_byte(text + place))
+        return _one_if(position >= shard.size)
+    return _one_if(load_byte(shard.data + position) < load_byte(text + place))
+
+
+@compiled
+def _one_if(holds: bool) -> Int:
+    return np.int64(holds)

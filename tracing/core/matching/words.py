@@ -111,9 +111,7 @@ load_big_endian_word, _ = _access(64, swapped=True)
 
 
 @intrinsic
-def prefetch(typing: Any, address: Any) -> Any:
-    """Have the cache line of an address loaded, without waiting for it."""
-
+def _prefetch(typing: Any, address: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         place, number = ir.IntType(8).as_pointer(), ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [place, number, number, number])
@@ -126,6 +124,7 @@ def prefetch(typing: Any, address: Any) -> Any:
     return types.void(types.int64), generate
 
 
+prefetch: Any = _prefetch  # has the cache line of an address loaded, without waiting for it
 _advise: Any = types.ExternalFunction("madvise", types.int32(types.int64, types.int64, types.int32))
 
 
