@@ -125,5 +125,5 @@ def _is_before(shard: Table, position: Int, text: Int, place: Int, stop: Int) ->
 
 
 @compiled
-def _one_if(holds: bool) -> Int:
+def _one_if(holds: bool | np.bool) -> Int:
     return np.int64(holds)
