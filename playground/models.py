@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from training.models import Checkpoint
+from training.models import Checkpoint, Job
 
 
 class Deployment(models.Model):
@@ -158,3 +158,14 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} {self.position} of {self.thread_id}"
+
+
+class FineTuneRequest(models.Model):
+    """What a program asked for when it started a fine-tune by /v1, to be shown to it again."""
+
+    job = models.OneToOneField(Job, on_delete=models.CASCADE, related_name="request")
+    method = models.CharField(max_length=20, help_text="supervised, dpo or reinforcement.")
+    body = models.JSONField(default=dict, help_text="The suffix, metadata and hyperparameters as sent.")
+
+    def __str__(self) -> str:
+        return f"request for {self.job}"

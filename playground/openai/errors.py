@@ -13,6 +13,7 @@ from playground.core.errors import (
     PromptTooLong,
 )
 from tracing.core.errors import InputError, TracingError
+from training.core.errors import TrainingError
 
 INVALID = "invalid_request_error"
 SERVER = "server_error"
@@ -70,6 +71,8 @@ def api_error(error: Exception) -> ApiError | None:
             return ApiError(503, str(error), kind=SERVER, code="engine_unavailable")
         case GenerationError():
             return ApiError(502, str(error), kind=SERVER, code="engine_failed")
+        case TrainingError():
+            return ApiError(400, str(error))
         case TracingError():
             return ApiError(503, str(error), kind=SERVER, code="trace_unavailable")
     return None

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import suppress
 
 from tracing.core.errors import TracingError
 from training.core.datasets.checking import Findings, check_rows
@@ -16,6 +17,10 @@ from training.evaluations import configured_judge
 log = logging.getLogger(__name__)
 
 BEAT_S = 1.0
+HERE_BYTES_MAX = 4 * 2**20
+"""What is checked at once where somebody waits for it: a second's work."""
+WAIT_S = 10.0
+POLL_S = 0.1
 
 
 def work_on(key: str) -> None:
@@ -32,6 +37,22 @@ def work_on(key: str) -> None:
         log.warning("%s", error)
     else:
         work.release(dataset)
+
+
+def check_here(dataset: Dataset) -> Dataset:
+    """The data set as it is now: a small one is checked at once unless a worker is at it, which is waited
+    for a little."""
+    if dataset.size_bytes <= HERE_BYTES_MAX and (held := work.claim(str(dataset.pk))) is not None:
+        with suppress(work.LostDataset):
+            if held.state in (DatasetState.WAITING, DatasetState.CHECKING):
+                validate_dataset(held)
+            work.release(held)
+    deadline = time.monotonic() + WAIT_S
+    dataset.refresh_from_db()
+    while dataset.state == DatasetState.CHECKING and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+        dataset.refresh_from_db()
+    return dataset
 
 
 def validate_dataset(dataset: Dataset) -> None:
