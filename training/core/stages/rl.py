@@ -16,12 +16,13 @@ from training.core.loop import train
 from training.core.machine import read_machine
 from training.core.publishing import milestones
 from training.core.recipe import RlvrRecipe
-from training.core.rl.collecting import AskAndWait, Sampling
+from training.core.rl.actors import new_supply, open_actor
+from training.core.rl.collecting import Sampling
 from training.core.rl.easy import EasyFilter
 from training.core.rl.policy import Policy
 from training.core.rl.prompts import Prompts
 from training.core.rl.record import Record
-from training.core.rl.rollouts import Actor, LocalActor
+from training.core.rl.rollouts import Actor
 from training.core.rl.sources import Sources, open_sources, warner
 from training.core.rl.sums import Sums
 from training.core.rl.tasks import Mixture, Task
@@ -49,14 +50,14 @@ def run_rl(job: Job, kind: type[RlvrRecipe], form: Form, task: type[Sums], *, th
         model, manifest = load_start(parent, recipe), sources.first.manifest
         verifiers = opened.enter_context(Verifiers(judge=read_machine(job.folder).judge))
         pool = opened.enter_context(ThreadPoolExecutor(VERIFYING_THREADS, thread_name_prefix="verifier"))
-        actor = LocalActor(model, tokenizer, longest=recipe.longest_answer)
-        job.events.log(f"answers are sampled by {actor.name}")
+        chat = CHATML if form is CHAT else PLAIN
+        actor = opened.enter_context(open_actor(job, recipe, model, tokenizer, chat))
         prompts = open_prompts(job, sources, verifiers, model)
         leave_out_easy(job, recipe, prompts, actor, pool)
         parts: list[tuple[Task, float]] = [(part, weight) for part, weight in prompts]
         if sources.sums_weight:
             parts.append((task(sources.numbers, form, tokenizer), sources.sums_weight))
-        supply = AskAndWait(Mixture(parts), actor, sampling_of(recipe), recipe.seed, pool)
+        supply = new_supply(Mixture(parts), actor, sampling_of(recipe), recipe, pool)
         record = Record(job, manifest.tokenizer, dtype=manifest.dtype, actor=actor.name)
         stage = Stage(
             job,
@@ -65,7 +66,7 @@ def run_rl(job: Job, kind: type[RlvrRecipe], form: Form, task: type[Sums], *, th
             sources.first,
             job.tokenizer_folder,
             padding=special_id(tokenizer, PAD),
-            chat=CHATML if form is CHAT else PLAIN,
+            chat=chat,
             evaluate=examiner(job, model, tokenizer, sources, recipe, form, thinking=thinking),
             reads=reader(record, recipe),
             parents=(start.name,),
