@@ -7,6 +7,7 @@ from typing import Any
 
 from tracing.core.errors import InputError
 from tracing.models import Store
+from training.core.checkpoints import IMPORTED
 from training.data_order import steps_of
 from training.models import Checkpoint, TrainedOn
 
@@ -43,7 +44,8 @@ class Lineage:
 
     def seen(self, store_name: str, document: int) -> dict[str, Any] | None:
         """How often and when the model saw a document, or None for a store that it was not trained on,
-        or one on another machine: the order of the data follows from all of its documents' lengths.
+        one on another machine (the order of the data follows from all of its documents' lengths), or one
+        that an imported model came with.
 
         Steps count from 1, as metrics do: a checkpoint of step s has seen what steps 1 to s trained on.
         `times` is how many of them trained on some of the document, 0 where this checkpoint was saved before
@@ -52,7 +54,7 @@ class Lineage:
         several runs, every run counts, and `before` and `after` are of the run that saw it first.
         """
         runs = self.runs_over(store_name)
-        if not runs or not runs[0].store.is_here:
+        if not runs or not runs[0].store.is_here or runs[0].checkpoint.stage == IMPORTED:
             return None
         all_steps = [steps_of(reading, document) for reading in runs]
         seen = [

@@ -19,6 +19,8 @@ FORMAT = "headwater-checkpoint-1"
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+IMPORTED = "imported"
+"""The stage of a checkpoint that was made elsewhere: nothing is known of the order of its data."""
 
 
 @dataclass(frozen=True)

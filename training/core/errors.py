@@ -43,3 +43,11 @@ class EngineLost(TrainingError):
 
 class JobError(TrainingError):
     """Something asked of a job that it cannot do as it is."""
+
+
+class ImportRefused(TrainingError):
+    """A model's directory that cannot be imported."""
+
+
+class ExportRefused(TrainingError):
+    """A checkpoint that cannot be written in the form that was asked for."""

@@ -1,0 +1,94 @@
+"""A model from elsewhere becomes a checkpoint: copied whole, or not at all."""
+
+import dataclasses
+import datetime
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tracing.core.building.partial import PartialDirectory, write_whole
+from training.core.checkpoints import (
+    IMPORTED,
+    MANIFEST,
+    CheckpointManifest,
+    StoreRead,
+    read_checkpoint,
+    weights_digest,
+)
+from training.core.errors import CheckpointError, ImportRefused
+from training.core.importing.inspection import TEMPLATE, ModelFolder
+
+ROOM = 1.05  # of the files' size: what has to be free
+CHUNK_BYTES = 16 * 2**20
+Progress = Callable[[int, int], None]
+
+
+def publish_import(
+    model: ModelFolder, target: Path, stores: Sequence[StoreRead], progress: Progress | None = None
+) -> CheckpointManifest:
+    """Copy the model to `target` with a manifest of its own. `progress` is told of bytes done and all.
+
+    Raises ImportRefused where there is no room, tracing's StoreError where the disk refuses.
+    """
+    partial = PartialDirectory(target)
+    try:
+        check_room(model, partial.path)
+        with partial.guard("importing the model"):
+            copy_files(model, partial.path, progress or (lambda done, total: None))
+            (partial.path / TEMPLATE).write_text(model.template)
+            fields = dataclasses.asdict(describe(model, target.name, weights_digest(partial.path), stores))
+            (partial.path / MANIFEST).write_text(json.dumps(fields, indent=1, sort_keys=True) + "\n")
+            partial.publish()
+    except BaseException:
+        partial.remove()
+        raise
+    return read_checkpoint(target)
+
+
+def check_room(model: ModelFolder, folder: Path) -> None:
+    free, needed = shutil.disk_usage(folder).free, int(model.size_bytes * ROOM)
+    if free < needed:
+        raise ImportRefused(f"the model needs {needed:,} bytes and {free:,} are free: make room first")
+
+
+def copy_files(model: ModelFolder, folder: Path, progress: Progress) -> None:
+    done = 0
+    for name in model.files:
+        with (model.folder / name).open("rb") as source, (folder / name).open("wb") as copy:
+            while chunk := source.read(CHUNK_BYTES):
+                copy.write(chunk)
+                done += len(chunk)
+                progress(done, model.size_bytes)
+
+
+def describe(model: ModelFolder, name: str, digest: str, stores: Sequence[StoreRead]) -> CheckpointManifest:
+    return CheckpointManifest(
+        name=name,
+        digest=digest,
+        parents=(),
+        stage=IMPORTED,
+        step=0,
+        steps=0,
+        job="",
+        config={"imported": {"folder": model.folder.name}},
+        stores=tuple(stores),
+        tokenizer=model.tokenizer,
+        chat=model.chat,
+        thinking=model.thinking,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
+def add_stores(folder: Path, stores: Sequence[StoreRead]) -> CheckpointManifest:
+    """Note in an imported checkpoint's manifest that it comes from these stores too. Raises CheckpointError
+    for a checkpoint that was trained here: what that read is known, and is never rewritten."""
+    manifest = read_checkpoint(folder)
+    if manifest.stage != IMPORTED:
+        raise CheckpointError(f"{manifest.name} was trained here: what it read is known, not added to")
+    known = {read.name for read in manifest.stores}
+    added = [read for read in stores if read.name not in known]
+    fields = dataclasses.asdict(dataclasses.replace(manifest, stores=(*manifest.stores, *added)))
+    text = json.dumps(fields, indent=1, sort_keys=True) + "\n"
+    write_whole(folder / MANIFEST, lambda path: path.write_text(text))
+    return read_checkpoint(folder)

@@ -1,0 +1,1 @@
+"""Models in and out: adapters merged, checkpoints imported and exported."""
