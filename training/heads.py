@@ -14,6 +14,7 @@ def find_heads() -> list[Checkpoint]:
     finals = list(
         Checkpoint.objects.filter(final=True, chat="chatml")
         .exclude(stage__in=EXPERIMENTS)
+        .exclude(job__flow__recipe="")  # fine-tunes are chosen by who wants them
         .order_by("-created_at", "-id")
     )
     picks = (next((c for c in finals if c.thinking is thinking), None) for thinking in (True, False))

@@ -112,6 +112,12 @@ class Journal:
                 self._write(event, str(event.get("level") or "info"), event.get("text"))
             case "failed":
                 self._write(event, "error", event.get("traceback") or event.get("error"))
+            case "checkpoint":
+                self._write(event, "info", f"published {event.get('name')}, step {event.get('step')}")
+            case "stopped":
+                self._write(event, "info", f"stopped to {event.get('how')} after step {event.get('step')}")
+            case "done":
+                self._write(event, "info", "done")
 
     def _take_metric(self, event: Event) -> None:
         """Appends a step. A resumed attempt goes back to its last saved step: what came after is dropped."""

@@ -8,6 +8,7 @@ from training.datasets import views as dataset_views
 urlpatterns = [
     path("", include("training.checkpoint_pages.urls")),
     path("", include("training.lineage_pages.urls")),
+    path("", include("training.fine_tuning.urls")),
     path("datasets/", dataset_views.datasets, name="datasets"),
     path("datasets/<uuid:pk>/", dataset_views.dataset, name="dataset"),
     path("datasets/<uuid:pk>/leave-out/", dataset_views.leave_out, name="leave-out-rows"),

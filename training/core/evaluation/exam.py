@@ -77,7 +77,7 @@ def library_answers(store: TokenStore, tokenizer: Tokenizer) -> dict[str, str]:
     answers: dict[str, str] = {}
     for document in range(store.documents):
         metadata = store.metadata(document)
-        if metadata["corpus"].startswith("python-") and metadata.get("loss"):
+        if str(metadata.get("corpus", "")).startswith("python-") and metadata.get("loss"):
             start, end = metadata["loss"][-1]
             ids = store.token_ids(document)[start:end].tolist()
             answers[metadata["title"]] = tokenizer.decode(ids, skip_special_tokens=False).removesuffix(
