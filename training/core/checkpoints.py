@@ -71,6 +71,8 @@ class CheckpointManifest:
     thinking: bool
     metrics: Mapping[str, float] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
+    actor: str = ""
+    """Of reinforcement learning: what sampled the answers in the run that published it."""
     cost: Mapping[str, float] = field(default_factory=dict)
     """What its own stage has cost up to this step: the fields of `training.core.cost.Cost`."""
     lineage_cost: Mapping[str, float] = field(default_factory=dict)

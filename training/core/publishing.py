@@ -92,6 +92,7 @@ class Publisher:
             thinking=stage.thinking,
             metrics={**metrics, **{f"{name}_before": score for name, score in stage.before.items()}},
             scores=scores,
+            actor=stage.actor,
             cost=cost.to_json(),
             lineage_cost=lineage_cost(cost, self._starts(), stage.job.home / "checkpoints").to_json(),
             **self._base(),

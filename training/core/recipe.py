@@ -343,7 +343,7 @@ class RlvrRecipe(TrainRecipe):
     training, which takes a pass over all of them; 1: no pass."""
     actor: Literal["auto", "engine", "process"] = "auto"
     """What samples the answers: a vLLM engine that runs beside training, or the training process itself;
-    auto: vLLM where it is installed and takes the model."""
+    auto: vLLM where there is a GPU, vLLM is installed and takes the model."""
     staleness: Annotated[int, Between(0, 1000)] = 8
     """Answers of an engine that may be from weights more steps behind than this are dropped; 0: the engine
     waits for each step, and each step for it."""

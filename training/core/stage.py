@@ -32,6 +32,8 @@ class Stage:
     """The stores that were trained on after so many steps, where that is not `store` alone."""
     before: Scores = field(default_factory=dict)
     """Scores of the model before the first step, of kinds that its parent was not measured by."""
+    actor: str = ""
+    """Of reinforcement learning: what samples the answers."""
     parents: tuple[str, ...] = ()
     averaged: tuple[Averaged, ...] = ()
     """The checkpoints whose mean `model` is, where it is one."""

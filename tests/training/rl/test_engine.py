@@ -194,7 +194,7 @@ def test_a_job_learns_beside_an_engine_and_its_record_is_exact(trained: Path) ->
         event["text"] for event in events(folder, "log")
     ]
     manifest = read_checkpoint(trained / "checkpoints" / "beside-rl-zero")
-    assert manifest.step == 8
+    assert (manifest.step, manifest.actor) == (8, "vLLM beside the training process")
     metric = events(folder, "metric")[-1]
     assert 0 < metric["engine_gap"] < 0.5
     assert metric["staleness"] <= 3
@@ -259,7 +259,8 @@ def test_where_there_is_no_vllm_the_process_answers_itself_unless_an_engine_was_
     write_machine(folder, write)
     assert run_here(folder) == 0, log_of(folder)
     [said] = [event["text"] for event in events(folder, "log") if "sampled" in event["text"]]
-    assert said.startswith("answers are sampled by the training process (no engine: there is no engine")
+    assert said.startswith("answers are sampled by the training process (no engine: ")
+    assert read_checkpoint(trained / "checkpoints" / "without-rl-zero").actor == "the training process"
     folder = make_rl(trained, "demanded", actor="engine", steps=1)
     write_machine(folder, write)
     assert run_here(folder) == 1

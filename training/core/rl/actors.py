@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from training.core.errors import EngineStartError
 from training.core.job import Job
 from training.core.machine import read_machine
+from training.core.model import device
 from training.core.recipe import RlvrRecipe
 from training.core.rl.ahead import AskAhead
 from training.core.rl.collecting import AskAndWait, Sampling, Supply
@@ -34,6 +35,7 @@ def open_actor(job: Job, recipe: RlvrRecipe, model: Any, tokenizer: Tokenizer, c
         reason = "the recipe says so"
         if recipe.actor != "process":
             try:
+                check_worth(recipe)
                 engine = new_engine_actor(job, recipe, model, tokenizer, chat)
                 job.events.progress("starting the engine", 0, 1, "engines", None)
                 actor, reason = opened.enter_context(engine), ""
@@ -46,6 +48,13 @@ def open_actor(job: Job, recipe: RlvrRecipe, model: Any, tokenizer: Tokenizer, c
                 reason = f"no engine: {error}"
         job.events.log(f"answers are sampled by {actor.name}{f' ({reason})' if reason else ''}")
         yield actor
+
+
+def check_worth(recipe: RlvrRecipe) -> None:
+    """On a machine without a GPU, learner and engine share the cores, and asking ahead gains nothing: an
+    engine is then for those who ask for it. Raises EngineStartError."""
+    if recipe.actor == "auto" and device().type == "cpu":
+        raise EngineStartError("without a GPU it would share the learner's cores")
 
 
 def new_engine_actor(

@@ -14,6 +14,7 @@ from tracing.core.stores.store import TokenStore
 from training.core.errors import TrainingError
 from training.core.rl.tasks import Asked
 from training.core.store_order import document_lengths
+from training.core.subset import split
 from training.core.verifiers.verdict import VerifierError
 from training.core.verifiers.verifiers import Verifiers
 
@@ -22,21 +23,31 @@ PASSED_ON = ("title", "licence", "row", "dataset", "verifier")
 
 
 class Prompts:
-    """The prompts of a store that leave room for an answer in a context of `context` tokens.
+    """The prompts of a store that leave room for an answer in a context of `context` tokens, but for
+    `held_out` of them.
 
     `warn` is told once of each protection that this machine cannot give while answers are checked. Raises
     TrainingError where a prompt cannot be rewarded or none is usable; references are checked as they are
     read."""
 
     def __init__(
-        self, store: TokenStore, verifiers: Verifiers, *, context: int, warn: Callable[[str], None]
+        self,
+        store: TokenStore,
+        verifiers: Verifiers,
+        *,
+        context: int,
+        warn: Callable[[str], None],
+        held_out: int = 0,
     ) -> None:
         self._store, self._verifiers, self._warn = store, verifiers, warn
         self._warned, self._lock = set[str](), threading.Lock()
         lengths = document_lengths(store).tolist()
-        self._left = [number for number, length in enumerate(lengths) if 0 < length < context]
-        if len(self._left) < len(lengths):
-            warn(f"{store.path.name}: {len(lengths) - len(self._left)} prompts leave no room for an answer")
+        room = [number for number, length in enumerate(lengths) if 0 < length < context]
+        if len(room) < len(lengths):
+            warn(f"{store.path.name}: {len(lengths) - len(room)} prompts leave no room for an answer")
+        held = set(split(len(lengths), held_out, pairs=False)[1].tolist())
+        self._held_out = [document for document in room if document in held]
+        self._left = [document for document in room if document not in held]
         self._check()
 
     @property
@@ -49,6 +60,10 @@ class Prompts:
     def all(self) -> list[Asked]:
         """Every prompt that is left."""
         return [self.at(document) for document in self._left]
+
+    def held_out(self) -> list[Asked]:
+        """Those that are never drawn, to measure the model on."""
+        return [self.at(document) for document in self._held_out]
 
     def draw(self, rng: random.Random) -> Asked:
         return self.at(rng.choice(self._left))

@@ -56,18 +56,20 @@ class LocalActor:
     def __init__(self, model: Any, tokenizer: Tokenizer, *, longest: int) -> None:
         self._model, self._tokenizer, self._longest = model, tokenizer, longest
         self._ends = [special_id(tokenizer, END_OF_TEXT), special_id(tokenizer, TURN_END)]
+        self._context = int(model.config.max_position_embeddings)
         self._version = 0
 
     def update(self, version: int) -> None:
         self._version = version
 
     def ask(self, prompts: Sequence[Ids], answers: int, seed: int) -> list[list[Rollout]]:
+        longest = min(self._longest, self._context - max(map(len, prompts)))
         training = self._model.training
         self._model.eval()
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             found = decode(
-                self._model, prompts, longest=self._longest, ends=self._ends, temperature=1.0, answers=answers
+                self._model, prompts, longest=longest, ends=self._ends, temperature=1.0, answers=answers
             )
         self._model.train(training)
         return [

@@ -19,6 +19,7 @@ from training.core.recipe import RlvrRecipe
 from training.core.rl.actors import new_supply, open_actor
 from training.core.rl.collecting import Sampling
 from training.core.rl.easy import EasyFilter
+from training.core.rl.held_out import HeldOutPrompts
 from training.core.rl.policy import Policy
 from training.core.rl.prompts import Prompts
 from training.core.rl.record import Record
@@ -51,8 +52,10 @@ def run_rl(job: Job, kind: type[RlvrRecipe], form: Form, task: type[Sums], *, th
         verifiers = opened.enter_context(Verifiers(judge=read_machine(job.folder).judge))
         pool = opened.enter_context(ThreadPoolExecutor(VERIFYING_THREADS, thread_name_prefix="verifier"))
         chat = CHATML if form is CHAT else PLAIN
+        prompts = open_prompts(job, recipe, sources, verifiers, model)
+        unseen = [item for part, _ in prompts for item in part.held_out()]
+        held_out = HeldOutPrompts(unseen, model, tokenizer, longest=recipe.longest_answer, pool=pool)
         actor = opened.enter_context(open_actor(job, recipe, model, tokenizer, chat))
-        prompts = open_prompts(job, sources, verifiers, model)
         leave_out_easy(job, recipe, prompts, actor, pool)
         parts: list[tuple[Task, float]] = [(part, weight) for part, weight in prompts]
         if sources.sums_weight:
@@ -67,8 +70,10 @@ def run_rl(job: Job, kind: type[RlvrRecipe], form: Form, task: type[Sums], *, th
             job.tokenizer_folder,
             padding=special_id(tokenizer, PAD),
             chat=chat,
-            evaluate=examiner(job, model, tokenizer, sources, recipe, form, thinking=thinking),
+            evaluate=examiner(job, model, tokenizer, sources, recipe, form, held_out, thinking=thinking),
+            before=held_out.scores(),
             reads=reader(record, recipe),
+            actor=actor.name,
             parents=(start.name,),
             thinking=thinking,
         )
@@ -79,10 +84,12 @@ def sampling_of(recipe: RlvrRecipe) -> Sampling:
     return Sampling(recipe.batch_size, recipe.answers, recipe.rounds if recipe.active else 1, recipe.solved)
 
 
-def open_prompts(job: Job, sources: Sources, verifiers: Verifiers, model: Any) -> list[tuple[Prompts, float]]:
+def open_prompts(
+    job: Job, recipe: RlvrRecipe, sources: Sources, verifiers: Verifiers, model: Any
+) -> list[tuple[Prompts, float]]:
     context = int(model.config.max_position_embeddings)
     return [
-        (Prompts(store, verifiers, context=context, warn=warner(job)), weight)
+        (Prompts(store, verifiers, context=context, warn=warner(job), held_out=recipe.held_out), weight)
         for store, weight in sources.stores
     ]
 
@@ -109,15 +116,17 @@ def examiner(
     sources: Sources,
     recipe: RlvrRecipe,
     form: Form,
+    held_out: HeldOutPrompts,
     *,
     thinking: bool,
 ) -> Callable[[bool], Scores]:
-    """Held-out sums, of a model that was taught any; at the end also what it kept of the library."""
+    """Prompts held out; sums held out, of a model that was taught any; at the end also what it kept of the
+    library."""
     library = library_behind(job, tokenizer) if form is CHAT else {}
     sums = sources.sums
 
     def evaluate(final: bool) -> Scores:
-        scores = recital(model, tokenizer, library) if final else {}
+        scores = held_out.scores() | (recital(model, tokenizer, library) if final else {})
         if sums is not None:
             scores |= arithmetic_scores(model, tokenizer, sums, recipe, form, final=final, thinking=thinking)
         return scores
