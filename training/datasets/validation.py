@@ -29,10 +29,11 @@ def work_on(key: str) -> None:
     if dataset is None:
         return
     try:
-        if dataset.state in (DatasetState.WAITING, DatasetState.CHECKING):
-            validate_dataset(dataset)
-        if dataset.is_ready and dataset.measuring is not None:
-            measure_now(dataset)
+        with work.beating(dataset):
+            if dataset.state in (DatasetState.WAITING, DatasetState.CHECKING):
+                validate_dataset(dataset)
+            if dataset.is_ready and dataset.measuring is not None:
+                measure_now(dataset)
     except work.LostDataset as error:
         log.warning("%s", error)
     else:
@@ -107,11 +108,13 @@ def measure_now(dataset: Dataset) -> None:
     measures = {**dataset.report.get("measures", {}), checkpoint.name: measured}
     tokens = measured.get("tokens", dataset.tokens)
     report = {**dataset.report, "measures": measures}
-    work.change(dataset, report=report, tokens=tokens, measuring=None)
+    work.change(dataset, report=report, tokens=tokens)
+    # Another checkpoint that was asked about meanwhile is next.
+    Dataset.objects.filter(pk=dataset.pk, measuring=checkpoint).update(measuring=None)
 
 
 class Beat:
-    """Heartbeats while a long reading goes on; called with how far it has come."""
+    """Says how far a reading has come, and ends it where the data set is in other hands."""
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset, self._beaten_at = dataset, time.monotonic()

@@ -43,7 +43,7 @@ def datasets(request: HttpRequest) -> HttpResponse:
             error = str(refusal)
     rows = Dataset.objects.filter(owner=request.user).select_related("measuring")
     page = Paginator(rows, PAGE_ROWS).get_page(request.GET.get("page"))
-    context = {"section": "jobs", "page": page, "error": error, "most_bytes": FILE_BYTES_MAX}
+    context = {"section": "datasets", "page": page, "error": error, "most_bytes": FILE_BYTES_MAX}
     return render(request, "training/datasets/list.html", context, status=422 if error else 200)
 
 
@@ -66,7 +66,7 @@ def dataset(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     name = request.GET.get("checkpoint", "")
     checkpoint = get_object_or_404(Checkpoint, name=name) if name else measured_checkpoint(row)
     start = whole_number(request.GET.get("row", ""), row.rows)
-    context = {"section": "jobs", "dataset": row, "start": start, **report(row, checkpoint)}
+    context = {"section": "datasets", "dataset": row, "start": start, **report(row, checkpoint)}
     context["rows"] = presentation.preview(row, start)
     context["next"] = start + len(context["rows"])
     context["previous"] = max(0, start - presentation.PREVIEW_ROWS)

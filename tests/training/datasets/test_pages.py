@@ -93,7 +93,7 @@ def test_bad_rows_are_listed_with_their_lines_and_can_be_left_out(browser: Clien
     dataset = bring(CHAT, *["{"] * 120, *[CHAT] * 150)
     assert dataset.state == DatasetState.FAULTY
     shown = page(browser, dataset)
-    assert "120 no JSON object" in shown
+    assert "no JSON object: 120" in shown
     assert "The first 100 are listed, 20 more" in shown
     assert browser.post(reverse("leave-out-rows", args=[dataset.pk])).status_code == 302
     dataset.refresh_from_db()

@@ -9,7 +9,7 @@ KINDS = {
     "encoding": "not UTF-8",
     "json": "no JSON object",
     "repeated-key": "a key that occurs twice",
-    "number": "a number that is none (NaN, Infinity)",
+    "number": "NaN, Infinity or another number that is none",
     "long": "too long",
     "shape": "missing or of another type",
     "role": "a role that is not known",
