@@ -32,7 +32,7 @@ class OrderSettings:
     held_out: int = 0
 
 
-_settings: Cache[tuple[str, str], OrderSettings] = Cache(size=1024)
+_settings: Cache[tuple[str, str, str], OrderSettings] = Cache(size=1024)
 _lengths: Cache[str, NDArray[np.int64]] = Cache(size=64)
 _orders: Cache[tuple[str, OrderSettings], AnyOrder] = Cache(size=16)
 
@@ -40,7 +40,7 @@ _orders: Cache[tuple[str, OrderSettings], AnyOrder] = Cache(size=16)
 def steps_of(reading: TrainedOn, document: int) -> list[int]:
     """The steps of the whole stage, counted from 1, that trained on some of the document."""
     checkpoint, store = reading.checkpoint, reading.store
-    settings = _settings.get((checkpoint.digest, store.name), lambda: read_settings(checkpoint, store.name))
+    settings = settings_of(checkpoint, store.name)
     if settings.packing == "rollouts":
         return [step_of(open_store(store), document)]
     order = _orders.get((store.digest, settings), lambda: make_order(open_store(store), settings))
@@ -50,7 +50,7 @@ def steps_of(reading: TrainedOn, document: int) -> list[int]:
 def pieces_at(reading: TrainedOn, step: int) -> list[Piece]:
     """What the step of that stage, counted from 1, read of the store, in the order of the batch."""
     checkpoint, store = reading.checkpoint, reading.store
-    settings = _settings.get((checkpoint.digest, store.name), lambda: read_settings(checkpoint, store.name))
+    settings = settings_of(checkpoint, store.name)
     if settings.packing == "rollouts":
         return rollouts_at(open_store(store), store.digest, step)
     order = _orders.get((store.digest, settings), lambda: make_order(open_store(store), settings))
@@ -62,6 +62,12 @@ def rollouts_at(store: TokenStore, digest: str, step: int) -> list[Piece]:
     lengths = _lengths.get(digest, lambda: document_lengths(store))
     documents = enumerate(documents_at(store, step))
     return [Piece(row, 0, document, 0, int(lengths[document])) for row, document in documents]
+
+
+def settings_of(checkpoint: Checkpoint, store_name: str) -> OrderSettings:
+    """As `read_settings`, read once. Equal weights may come from other settings: the name tells them apart."""
+    key = (checkpoint.name, checkpoint.digest, store_name)
+    return _settings.get(key, lambda: read_settings(checkpoint, store_name))
 
 
 def read_settings(checkpoint: Checkpoint, store_name: str) -> OrderSettings:
