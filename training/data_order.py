@@ -65,7 +65,7 @@ def rollouts_at(store: TokenStore, digest: str, step: int) -> list[Piece]:
 
 
 def settings_of(checkpoint: Checkpoint, store_name: str) -> OrderSettings:
-    """As `read_settings`, read once. Equal weights may come from other settings: the name tells them apart."""
+    """As `read_settings`, read once. Equal weights may come from other settings: names tell them apart."""
     key = (checkpoint.name, checkpoint.digest, store_name)
     return _settings.get(key, lambda: read_settings(checkpoint, store_name))
 
