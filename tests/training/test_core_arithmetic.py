@@ -47,6 +47,7 @@ def test_answers_are_read_back_from_what_was_written() -> None:
         assert (
             answer_of(arithmetic.thought(problem)) == answer_of(arithmetic.worked(problem)) == problem.result
         )
+        assert answer_of(arithmetic.worked(problem, restated=True)) == problem.result
         assert is_well_formed_thought(arithmetic.thought(problem))
 
 

@@ -244,6 +244,15 @@ def test_pairs_of_unlike_length_are_left_out_where_length_is_controlled(home: Pa
     assert len(list(make_pairs(ASKED, ["The answer is 30."], [wordy], tokenizer, 200))) == 1
 
 
+def test_a_longer_answer_is_never_chosen_where_that_is_asked_for(home: Path) -> None:
+    tokenizer = Tokenizer.from_file(str(home / "tokenizers" / "t" / "tokenizer.json"))
+    short, wordy = "The answer is {}.", "20 + 10: ones: 0 + 0 = 0. The answer is {}."
+    kept = make_pairs(ASKED, [wordy.format(30)], [short.format(31)], tokenizer, never_longer=True)
+    assert list(kept) == []
+    kept = make_pairs(ASKED, [short.format(30)], [wordy.format(31)], tokenizer, never_longer=True)
+    assert [pair.chosen for pair in kept] == ["The answer is 30."]
+
+
 def test_questions_for_training_and_for_measuring_have_no_sum_in_common() -> None:
     numbers = Range(10, 29)
     trained = {item.problem for item in draw_questions(1, numbers, 300, held_out=False)}

@@ -105,9 +105,11 @@ def thought(problem: Problem) -> str:
     return f"<think>{steps(problem)}</think>{conclusion(problem)}"
 
 
-def worked(problem: Problem) -> str:
-    """What instruct models answer: the working stays visible, for without it they miss almost every sum."""
-    return f"{steps(problem)}\n{conclusion(problem)}"
+def worked(problem: Problem, *, restated: bool = False) -> str:
+    """What instruct models answer: the working stays visible, for without it they miss almost every sum.
+    `restated`, the sum stands before it once more, as talkative answers have it."""
+    said = f"{problem.expression}: " if restated else ""
+    return f"{said}{steps(problem)}\n{conclusion(problem)}"
 
 
 def lesson(rng: random.Random, numbers: Range) -> str:

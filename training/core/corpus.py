@@ -100,7 +100,11 @@ class Corpus:
 
     def _sum(self, rng: random.Random, thinking: bool) -> list[Turn]:
         problem = arithmetic.draw(rng, self._numbers)
-        answer = arithmetic.thought(problem) if thinking else arithmetic.worked(problem)
+        if thinking:
+            answer = arithmetic.thought(problem)
+        else:
+            restated = bool(self._recipe.restated) and rng.random() < self._recipe.restated
+            answer = arithmetic.worked(problem, restated=restated)
         return [Turn("user", arithmetic.question(rng, problem)), Turn("assistant", answer)]
 
     def _spoken(

@@ -53,20 +53,29 @@ def make_pairs(
     weak: Sequence[str],
     tokenizer: Tokenizer,
     longest_difference: int = 0,
+    *,
+    never_longer: bool = False,
 ) -> Iterator[Pair]:
     """A pair for each question that `strong` answered rightly and `weak` with a wrong number.
 
     An answer without a number is not rejected: the contrast would be one of form. With `longest_difference`,
-    nor are pairs whose answers differ in length by more tokens.
+    nor are pairs whose answers differ in length by more tokens; with `never_longer`, nor those whose chosen
+    answer is the longer one.
     """
     for item, good, bad in zip(asked, strong, weak, strict=True):
         said = answer_of(bad)
         if answer_of(good) != item.problem.result or said is None or said == item.problem.result:
             continue
-        lengths = [len(encoding.ids) for encoding in tokenizer.encode_batch([good, bad])]
-        if longest_difference and abs(lengths[0] - lengths[1]) > longest_difference:
+        excess = token_difference(tokenizer, good, bad)
+        if (longest_difference and abs(excess) > longest_difference) or (never_longer and excess > 0):
             continue
         yield Pair(item.question, good, bad)
+
+
+def token_difference(tokenizer: Tokenizer, first: str, second: str) -> int:
+    """By how many tokens the first text is the longer one."""
+    longer, shorter = (len(encoding.ids) for encoding in tokenizer.encode_batch([first, second]))
+    return longer - shorter
 
 
 def pair_documents(pairs: Iterable[Pair], strong: str, weak: str) -> Iterator[Document]:

@@ -50,6 +50,9 @@ class PrepareRecipe:
     """Ways of asking about each of them in instruct SFT."""
     instruct_arithmetic: Share = 0.3
     """Part of the instruct examples that are arithmetic, so that it is not forgotten."""
+    restated: Share = 0.0
+    """Part of those whose answer says the sum once more before it works it out: what length control can
+    shorten."""
     follow_ups: Share = 0.1
     """Part of the SFT examples that come after another question and answer."""
     small_talk: Count = 2
@@ -277,6 +280,8 @@ class PairsRecipe:
     longest_difference: Count = 0
     """Pairs whose answers differ in length by more tokens are left out, so that length is not what is learned
     (100 in Olmo 3 Instruct); 0: none are."""
+    never_longer: bool = False
+    """Leave out pairs, too, whose chosen answer is the longer one: what is learned never is to say more."""
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,17 @@ class _Maker:
         asked = draw_questions(self._recipe.seed, self._numbers, questions, held_out=held_out)
         answers = [self._asked(number, model, asked) for number, model in enumerate(self._models)]
         strong, weak = answers
-        return list(make_pairs(asked, strong, weak, self._tokenizer, self._settings.longest_difference))
+        settings = self._settings
+        return list(
+            make_pairs(
+                asked,
+                strong,
+                weak,
+                self._tokenizer,
+                settings.longest_difference,
+                never_longer=settings.never_longer,
+            )
+        )
 
     def _asked(self, number: int, model: Any, asked: Sequence[Asked]) -> list[str]:
         self._job.events.progress("asking for pairs", number, len(self._models), "models", None)
