@@ -244,12 +244,13 @@ def test_pairs_of_unlike_length_are_left_out_where_length_is_controlled(home: Pa
     assert len(list(make_pairs(ASKED, ["The answer is 30."], [wordy], tokenizer, 200))) == 1
 
 
-def test_a_longer_answer_is_never_chosen_where_that_is_asked_for(home: Path) -> None:
+def test_only_shorter_answers_are_chosen_where_that_is_asked_for(home: Path) -> None:
     tokenizer = Tokenizer.from_file(str(home / "tokenizers" / "t" / "tokenizer.json"))
     short, wordy = "The answer is {}.", "20 + 10: ones: 0 + 0 = 0. The answer is {}."
-    kept = make_pairs(ASKED, [wordy.format(30)], [short.format(31)], tokenizer, never_longer=True)
-    assert list(kept) == []
-    kept = make_pairs(ASKED, [short.format(30)], [wordy.format(31)], tokenizer, never_longer=True)
+    for strong, weak in ((wordy, short), (short, short)):
+        kept = make_pairs(ASKED, [strong.format(30)], [weak.format(31)], tokenizer, shorter_by=3)
+        assert list(kept) == []
+    kept = make_pairs(ASKED, [short.format(30)], [wordy.format(31)], tokenizer, shorter_by=3)
     assert [pair.chosen for pair in kept] == ["The answer is 30."]
 
 

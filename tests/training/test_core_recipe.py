@@ -16,6 +16,8 @@ from training.core.recipe import (
     InstructSftRecipe,
     MidtrainRecipe,
     PretrainRecipe,
+    RlvrRecipe,
+    RlZeroRecipe,
     ThinkDpoRecipe,
     ThinkSftRecipe,
     TrainRecipe,
@@ -48,9 +50,11 @@ def test_the_defaults_are_the_full_size_recipe() -> None:
     flow = load_flow("olmo3-7b")
     assert flow.prepare is None
     sft, dpo = (ThinkSftRecipe(), InstructSftRecipe()), (ThinkDpoRecipe(), InstructDpoRecipe())
-    defaults = (PretrainRecipe(), MidtrainRecipe(), *sft, *dpo)
-    parts = (flow.pretrain, flow.midtrain, flow.think_sft, flow.instruct_sft)
-    for part, default in zip((*parts, flow.think_dpo, flow.instruct_dpo), defaults, strict=True):
+    defaults: tuple[TrainRecipe, ...] = (PretrainRecipe(), MidtrainRecipe(), *sft, *dpo)
+    defaults += (RlvrRecipe(), RlvrRecipe(), RlZeroRecipe(), RlZeroRecipe())
+    parts: tuple[TrainRecipe | None, ...] = (flow.pretrain, flow.midtrain, flow.think_sft, flow.instruct_sft)
+    parts += (flow.think_dpo, flow.instruct_dpo, flow.think_rlvr, flow.instruct_rlvr)
+    for part, default in zip((*parts, flow.rl_zero, flow.rl_zero_spurious), defaults, strict=True):
         assert part is not None
         assert {**recipe_table(part), "store": ""} == recipe_table(default)
 
@@ -133,9 +137,13 @@ def test_a_schedule_warms_up_to_the_peak_and_ends_at_the_final_rate(schedule: st
 
 def test_each_stage_starts_from_one_that_the_flow_runs_before_it() -> None:
     stages = [stage for stage, _ in flow_stages(load_flow("olmo3-7b"))]
-    assert stages == ["pretrain", "midtrain", "think-sft", "instruct-sft", "think-dpo", "instruct-dpo"]
-    starts = [start_of(stage, stages[:place]) for place, stage in enumerate(stages)]
-    assert starts == [None, "pretrain", "midtrain", "think-sft", "think-sft", "instruct-sft"]
+    starts = {stage: start_of(stage, stages[:place]) for place, stage in enumerate(stages)}
+    assert starts.pop("pretrain") is None
+    assert starts["instruct-sft"] == "think-sft"
+    assert (starts["think-dpo"], starts["think-rlvr"]) == ("think-sft", "think-dpo")
+    assert (starts["instruct-dpo"], starts["instruct-rlvr"]) == ("instruct-sft", "instruct-dpo")
+    assert starts["rl-zero"] == starts["rl-zero-spurious"] is not None
+    assert None not in starts.values()
 
 
 def test_rlvr_starts_from_dpo_or_where_there_is_none_from_sft() -> None:

@@ -54,20 +54,20 @@ def make_pairs(
     tokenizer: Tokenizer,
     longest_difference: int = 0,
     *,
-    never_longer: bool = False,
+    shorter_by: int = 0,
 ) -> Iterator[Pair]:
     """A pair for each question that `strong` answered rightly and `weak` with a wrong number.
 
     An answer without a number is not rejected: the contrast would be one of form. With `longest_difference`,
-    nor are pairs whose answers differ in length by more tokens; with `never_longer`, nor those whose chosen
-    answer is the longer one.
+    nor are pairs whose answers differ in length by more tokens; with `shorter_by`, nor those whose chosen
+    answer is not shorter by as many.
     """
     for item, good, bad in zip(asked, strong, weak, strict=True):
         said = answer_of(bad)
         if answer_of(good) != item.problem.result or said is None or said == item.problem.result:
             continue
         excess = token_difference(tokenizer, good, bad)
-        if (longest_difference and abs(excess) > longest_difference) or (never_longer and excess > 0):
+        if (longest_difference and abs(excess) > longest_difference) or (shorter_by and excess > -shorter_by):
             continue
         yield Pair(item.question, good, bad)
 

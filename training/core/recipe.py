@@ -280,8 +280,9 @@ class PairsRecipe:
     longest_difference: Count = 0
     """Pairs whose answers differ in length by more tokens are left out, so that length is not what is learned
     (100 in Olmo 3 Instruct); 0: none are."""
-    never_longer: bool = False
-    """Leave out pairs, too, whose chosen answer is the longer one: what is learned never is to say more."""
+    shorter_by: Count = 0
+    """Leave out pairs, too, whose chosen answer is not shorter by at least so many tokens, so that saying
+    less is preferred; 0: none are."""
 
 
 @dataclass(frozen=True)

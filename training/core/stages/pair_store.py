@@ -130,7 +130,7 @@ class _Maker:
                 weak,
                 self._tokenizer,
                 settings.longest_difference,
-                never_longer=settings.never_longer,
+                shorter_by=settings.shorter_by,
             )
         )
 
