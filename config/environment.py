@@ -114,6 +114,17 @@ RECIPE = Setting(
 THREADS = Setting(
     "HEADWATER_THREADS", "0", "CPU threads of a training process; 0 for all the cores of the machine."
 )
+GPUS = Setting(
+    "HEADWATER_GPUS",
+    "",
+    "GPUs that a worker gives to its jobs, separated by commas, as CUDA_VISIBLE_DEVICES names them; empty "
+    "for all of the node's, none for none. A job gets all of them, one process each.",
+)
+PEAK_TFLOPS = Setting(
+    "HEADWATER_PEAK_TFLOPS",
+    "0",
+    "Dense bf16 TFLOP/s of one of this node's GPUs, for model FLOPs utilisation; 0 to go by the GPU's name.",
+)
 JUDGE_URL = Setting(
     "HEADWATER_JUDGE_URL",
     "",

@@ -11,6 +11,7 @@ from django.db import OperationalError, close_old_connections
 from tracing.services import register_store
 from training import child, jobs
 from training.asked import Asked
+from training.core.parallel.leases import Lease
 from training.events import Event, EventReader
 from training.models import Job
 from training.registry import register_checkpoint
@@ -44,11 +45,11 @@ class Attempt:
         self.asked = Asked(job)
         self.cut_short = ""
 
-    def run(self, lock: IO[bytes]) -> "Attempt":
+    def run(self, lock: IO[bytes], gpus: Lease) -> "Attempt":
         """Runs the child until it exits. Raises Stopped or LostJob, with the child killed."""
         self.take_events()
         self.done = self.failed = self.stopped = None
-        with child.started(self.job, lock) as process:
+        with child.started(self.job, lock, gpus) as process:
             while process.poll() is None and not self.cut_short:
                 self.follow()
         self.returncode = process.returncode

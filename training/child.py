@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
@@ -13,6 +13,9 @@ from django.conf import settings
 
 from training.core.job import WANTED
 from training.core.machine import Machine, write_machine
+from training.core.parallel.leases import Lease
+from training.core.recipe import RlvrRecipe
+from training.core.recipe_files import STAGES
 from training.evaluations import configured_judge
 from training.models import Checkpoint, Job
 
@@ -21,13 +24,13 @@ TAIL_BYTES = 4096
 
 
 @contextmanager
-def started(job: Job, lock: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+def started(job: Job, lock: IO[bytes], gpus: Lease) -> Iterator[subprocess.Popen[bytes]]:
     """The running child, in a process group of its own, killed at the end if it still lives.
 
     Its standard input is a pipe whose other end only this process holds: the child exits when that closes,
-    so that it never outlives its worker. It inherits `lock`.
+    so that it never outlives its worker. It inherits `lock` and the lease of its GPUs, and sees no others.
     """
-    write_config(job)
+    write_config(job, processes_for(job, gpus.gpus))
     write_machine(job.directory, this_machine(job))
     pass_on(job, job.wanted)
     command = [sys.executable, "-m", "training.core.run", str(job.directory)]
@@ -35,10 +38,11 @@ def started(job: Job, lock: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
         process = subprocess.Popen(
             command,
             cwd=settings.BASE_DIR,
+            env=environment(gpus.gpus),
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
-            pass_fds=[lock.fileno()],
+            pass_fds=[lock.fileno(), *gpus.descriptors],
             process_group=0,
         )
     try:
@@ -58,7 +62,20 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def write_config(job: Job) -> None:
+def processes_for(job: Job, gpus: Sequence[str]) -> int:
+    """One for each GPU, where the stage can be divided: preparing, reinforcement learning and adapters are
+    done by one process, which may give the other GPUs to an engine."""
+    alone = job.stage == "prepare" or issubclass(STAGES[job.stage], RlvrRecipe)
+    return 1 if alone or job.config.get("adapter") else max(1, len(gpus))
+
+
+def environment(gpus: Sequence[str]) -> dict[str, str]:
+    """The child's environment: it sees the GPUs that it was given."""
+    visible = {"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus or settings.GPUS else {}
+    return {**os.environ, **visible}
+
+
+def write_config(job: Job, processes: int) -> None:
     """JOB_DIR/config.json, everything that the child knows; replaced whole."""
     config = {
         "stage": job.stage,
@@ -67,6 +84,8 @@ def write_config(job: Job) -> None:
         "parent": parent_path(job),
         "recipe": job.config,
         "threads": settings.TRAINING_THREADS or os.cpu_count() or 1,
+        "processes": processes,
+        "peak_tflops": settings.PEAK_TFLOPS,
     }
     partial = job.directory / "config.json.partial"
     partial.write_text(json.dumps(config, indent=1))

@@ -12,6 +12,7 @@ from django.db import OperationalError, close_old_connections
 
 from training import child, jobs
 from training.attempt import Attempt, Stopped, beat, stopping
+from training.gpus import GpusTaken, leased
 from training.models import Job
 
 log = logging.getLogger(__name__)
@@ -54,9 +55,9 @@ def run_claimed(job: Job) -> None:
     """One attempt at a job that this process holds, to an end of some kind."""
     log.info("%s: attempt %d", job, job.attempts)
     try:
-        with exclusive(job) as lock:
-            settle(job, Attempt(job).run(lock))
-    except (Stopped, DirectoryBusy, OperationalError) as reason:
+        with exclusive(job) as lock, leased(job) as gpus:
+            settle(job, Attempt(job).run(lock, gpus))
+    except (Stopped, DirectoryBusy, GpusTaken, OperationalError) as reason:
         log.info("%s: given back (%s)", job, reason)
         persist(lambda: jobs.release(job))
     except jobs.LostJob as error:

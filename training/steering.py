@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from training.core.errors import JobError
+from training.core.saved import newest_state
 from training.jobs import send
 from training.models import Job, JobState, Wanted
 
@@ -69,7 +70,7 @@ def publish_first(job: Job) -> bool:
 
 def has_saved_state(job: Job) -> bool:
     """Whether the job has got anywhere that it could go on from."""
-    return any(job.directory.glob("**/state.pt"))
+    return any(newest_state(folder) for folder in (job.directory, *job.directory.glob("run*")))
 
 
 def moved(job: Job, condition: Q, **fields: object) -> bool:

@@ -91,15 +91,21 @@ class CheckpointManifest:
 
 
 def publish_checkpoint(
-    model: Any, tokenizer: Path, target: Path, manifest: CheckpointManifest
+    model: Any,
+    tokenizer: Path,
+    target: Path,
+    manifest: CheckpointManifest,
+    *,
+    weights: Mapping[str, Any] | None = None,
 ) -> CheckpointManifest:
-    """Write model, tokenizer, chat template and manifest to a partial directory and rename it to `target`.
+    """Write model, tokenizer, chat template and manifest to a partial directory and rename it to `target`;
+    with these `weights` where the model's own lie in several processes.
 
     The manifest's digest, code commit and date are filled in. Raises tracing's StoreError where the disk
     refuses."""
     partial = PartialDirectory(target)
     with partial.guard("publishing the checkpoint"):
-        _write_model(model, partial.path)
+        _write_model(model, partial.path, weights)
         if manifest.base:
             _name_base(partial.path, manifest.base)
         _write_tokenizer(tokenizer, partial.path, manifest.chat, model.config.max_position_embeddings)
@@ -173,9 +179,9 @@ def code_commit() -> str:
         return ""
 
 
-def _write_model(model: Any, folder: Path) -> None:
+def _write_model(model: Any, folder: Path, weights: Mapping[str, Any] | None) -> None:
     try:
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, state_dict=weights)
         model.config.save_pretrained(folder)  # with an adapter, only that is written by the line above
         model.generation_config.save_pretrained(folder)
     except SafetensorError as error:  # its name for whatever the disk says

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from training.core.cost import CostBook
 from training.core.events import Events
+from training.core.parallel.world import World
 from training.core.pause import Pause
 from training.core.recipe_files import JobConfig
 
@@ -21,6 +22,7 @@ class Job:
     config: JobConfig
     events: Events
     pause: Pause = field(default_factory=Pause)
+    world: World = field(default_factory=World)
     run: str | None = None
     """Which of a stage's runs this is, where it has several: "run1"."""
     run_of: "Job | None" = None

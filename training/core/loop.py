@@ -7,14 +7,15 @@ import time
 import torch
 
 from training.core.errors import DivergedError
+from training.core.gauge import new_gauge
 from training.core.meter import Meter
-from training.core.model import autocast
 from training.core.objective import NextToken, Objective
 from training.core.optim import learning_rate, new_optimizer, set_learning_rate
+from training.core.parallel.compute import clip, new_compute, whole_model
 from training.core.pause import StopAsked
 from training.core.publishing import Publisher
 from training.core.stage import Stage
-from training.core.state import StateFile, restore
+from training.core.state import StateStore
 from training.core.threads import Governor
 
 METRIC_STEPS = 10
@@ -33,13 +34,20 @@ class Loop:
         self._stage, self._recipe, self._events = stage, stage.recipe, stage.job.events
         self._objective, self.steps = objective, objective.steps
         self._publisher = Publisher(stage, self.steps)
+        self._world = stage.job.world
+        self._computes = new_compute(stage)
         self._optimizer = new_optimizer(stage.model, stage.recipe)
-        self._state = StateFile(stage.job.workspace)
+        self._state = StateStore(stage.job.workspace, self._world)
         self._governor = Governor(stage.job.config.threads)
-        self._meter = Meter(objective.step_tokens)
+        gauge = new_gauge(
+            stage.model,
+            stage.recipe.sequence_length,
+            devices=self._world.size,
+            peak_tflops=stage.job.config.peak_tflops,
+        )
+        self._meter = Meter(objective.step_tokens, gauge)
         self._pause = stage.job.pause
         self._saved_at = time.monotonic()
-        stage.model.set_attn_implementation(stage.recipe.attention)
 
     def run(self) -> None:
         self._publisher.announce_earlier()
@@ -63,11 +71,9 @@ class Loop:
 
     def _resume(self) -> int:
         """Steps that are done already, with weights and optimiser as they were after them."""
-        saved = self._state.load()
+        saved = self._state.load(self._stage.model, self._optimizer)
         if saved is None:
             return 0
-        restore(self._stage.model, saved.model)
-        self._optimizer.load_state_dict(saved.optimizer)
         if saved.meter:
             self._meter.restore(saved.meter)
         self._events.log(f"going on after step {saved.step} of {self.steps}")
@@ -79,15 +85,22 @@ class Loop:
         set_learning_rate(self._optimizer, rate)
         if self._recipe.adapter is not None:
             torch.manual_seed(self._recipe.seed * 1_000_003 + step)  # of its dropout, whatever ran before
-        with autocast():
-            objective, measured = self._objective.loss(step)
-        objective.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self._stage.model.parameters(), self._recipe.clip)
+        values = self._learn(step)
+        norm = clip(self._stage.model, self._recipe.clip)
         self._optimizer.step()
         self._optimizer.zero_grad()
-        values = {name: value.item() for name, value in measured.items()}
-        self._meter.add(values.pop("loss"), norm.item(), rate, values)
+        self._meter.add(values.pop("loss"), norm, rate, values)
         self._check(step)
+
+    def _learn(self, step: int) -> dict[str, float]:
+        """Gradients of the step, portion after portion, and what is told of it, over all processes."""
+        told: dict[str, torch.Tensor] = {}
+        for portion in self._objective.portions(step):
+            objective, measured = self._computes(portion)
+            # FSDP2 divides the sum of gradients by the number of processes.
+            (objective * self._world.size).backward()
+            told = {name: told.get(name, 0.0) + value for name, value in measured.items()}
+        return self._world.sum({name: value.item() for name, value in told.items()})
 
     def _check(self, step: int) -> None:
         if not math.isfinite(self._meter.last_loss) or not math.isfinite(self._meter.last_norm):
@@ -109,7 +122,8 @@ class Loop:
     def _is_save_due(self, done: int) -> bool:
         """By the clock; and before a checkpoint is published that must not be made in two ways."""
         once = self._is_due(done) and not self._objective.is_repeatable
-        return once or time.monotonic() - self._saved_at >= self._recipe.save_s
+        late = time.monotonic() - self._saved_at >= self._recipe.save_s
+        return once or bool(self._world.told("late" if late else ""))
 
     def _is_due(self, done: int) -> bool:
         return done in self._publisher.milestones and not self._publisher.is_published(done)
@@ -123,7 +137,7 @@ class Loop:
     def _stop_if_wanted(self, done: int) -> None:
         """Raises StopAsked where a person wants the job paused or cancelled, with what was learned kept: in
         the saved state, or as a checkpoint."""
-        how = self._stage.job.wanted()
+        how = self._world.told(self._stage.job.wanted())
         if not how:
             return
         if done and how == "pause":
@@ -144,14 +158,15 @@ class Loop:
     def _save(self, done: int) -> None:
         with self._meter.paused():
             self._state.save(done, self._stage.model, self._optimizer, self._meter.state())
-            self._stage.job.costs.save()
+            if self._world.is_first:
+                self._stage.job.costs.save()
         self._saved_at = time.monotonic()
 
     def _publish(self, done: int) -> None:
         self._events.progress("evaluating", done, self.steps, "steps", self._meter.seconds(self.steps - done))
         metrics = self._meter.summary() | {"tokens": done * self._meter.step_tokens}
         try:
-            with self._meter.paused(), self._pause.held(False):
+            with self._meter.paused(), self._pause.held(False), whole_model(self._stage):
                 scores = self._stage.evaluate(done == self.steps)
         except StopAsked as stop:
             self._save(done)

@@ -10,8 +10,11 @@ import torch
 from training.core.batches import IGNORED, Batch
 
 
-def next_token_loss(model: Any, batch: Batch, z_loss: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """(objective, negative log-likelihood), both means over the labelled tokens, in fp32.
+def next_token_loss(
+    model: Any, batch: Batch, z_loss: float, labelled: float | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(objective, negative log-likelihood), both means over the labelled tokens, in fp32; or, for a portion
+    of a step with `labelled` such tokens in all, its summands of the step's means.
 
     The z-loss is `z_loss` times the squared log of the softmax's normaliser (PaLM, section 5; Olmo 3 uses
     1e-5). The head is applied to labelled positions only: in SFT the prompts' logits would be half of the
@@ -22,5 +25,6 @@ def next_token_loss(model: Any, batch: Batch, z_loss: float) -> tuple[torch.Tens
     logits_NV = model.lm_head(hidden_BTD[kept_BT]).float()
     normaliser_N = logits_NV.logsumexp(-1)
     right_N = logits_NV.gather(1, batch.labels_BT[kept_BT][:, None])[:, 0]
-    nll = (normaliser_N - right_N).mean()
-    return nll + z_loss * normaliser_N.square().mean(), nll.detach()
+    count = len(right_N) if labelled is None else labelled
+    nll = (normaliser_N - right_N).sum() / count
+    return nll + z_loss * (normaliser_N.square().sum() / count), nll.detach()

@@ -5,12 +5,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from training.core.gauge import Gauge
+
 
 class Meter:
     """Fed once a step; `line` gives the means since the line before."""
 
-    def __init__(self, step_tokens: int) -> None:
-        self.step_tokens = step_tokens
+    def __init__(self, step_tokens: int, gauge: Gauge | None = None) -> None:
+        self.step_tokens, self._gauge = step_tokens, gauge
         self.last_loss = self.last_norm = self.rate = 0.0
         self._losses: list[float] = []
         self._others: list[Mapping[str, float]] = []
@@ -49,14 +51,17 @@ class Meter:
     def line(self) -> dict[str, float]:
         """Means over the steps since the last line; the learning rate is the latest step's."""
         now = time.monotonic()
-        speed = len(self._losses) * self.step_tokens / max(1e-9, now - self._line_at)
+        took_s = max(1e-9, now - self._line_at)
+        speed = len(self._losses) * self.step_tokens / took_s
         self._mean_loss = sum(self._losses) / len(self._losses)
         line = {
             "loss": self._mean_loss,
             "learning_rate": self.rate,
             "tokens_per_s": round(speed, 1),
+            "step_s": round(took_s / len(self._losses), 4),
             "gradient_norm": sum(self._norms) / len(self._norms),
         }
+        line |= self._gauge.line(speed) if self._gauge else {}
         for name in self._others[-1]:
             line[name] = sum(others[name] for others in self._others) / len(self._others)
         self._losses, self._norms, self._others, self._line_at = [], [], [], now

@@ -1,14 +1,21 @@
 """What a step of a stage minimises: predicting the next token, or whatever a stage brings."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import ClassVar, Protocol
 
 import torch
 
-from training.core.batches import Documents, read_batch
+from training.core.batches import IGNORED, Batch, Documents, read_batch
 from training.core.loss import next_token_loss
+from training.core.parallel.rows import SharedOrder, portions, share_of
 from training.core.stage import Stage
 from training.core.store_order import AnyOrder, count_steps, store_order
+
+Computed = tuple[torch.Tensor, Mapping[str, torch.Tensor]]
+"""What is to be minimised, and what is told of it: `loss`, and more if there is more."""
+Portion = Callable[[], Computed]
+"""A portion of a step, read and ready to be computed."""
 
 
 class Objective(Protocol):
@@ -25,8 +32,9 @@ class Objective(Protocol):
     @property
     def step_tokens(self) -> int: ...
 
-    def loss(self, step: int) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
-        """What is to be minimised at `step`, and what is told of it: `loss`, and more if there is more."""
+    def portions(self, step: int) -> Iterator[Portion]:
+        """This process's part of `step`, in as many portions as fit into memory one after the other. Each is
+        already divided by what the whole step holds: over all portions of all processes, they add up."""
         ...
 
 
@@ -45,15 +53,23 @@ class NextToken:
         self.steps = count_steps(self._order, recipe)
         self.step_tokens = recipe.batch_size * recipe.sequence_length
 
-    def loss(self, step: int) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
-        stage = self._stage
+    def portions(self, step: int) -> Iterator[Portion]:
+        stage, world = self._stage, self._stage.job.world
+        share = share_of(world, stage.recipe.batch_size)
         batch = read_batch(
             self._documents,
-            self._order,
+            SharedOrder(self._order, share),
             step,
-            batch_size=stage.recipe.batch_size,
+            batch_size=share.count,
             sequence_length=stage.recipe.sequence_length,
             padding=stage.padding,
-        ).to(stage.model.device)
-        objective, nll = next_token_loss(stage.model, batch, stage.recipe.z_loss)
-        return objective, {"loss": nll}
+        )
+        labelled = world.sum({"labelled": float((batch.labels_BT != IGNORED).sum())})["labelled"]
+        for portion in portions(batch, stage.recipe.micro_batch_size):
+            yield partial(self._compute, portion.to(stage.model.device), labelled)
+
+    def _compute(self, batch: Batch, labelled: float) -> Computed:
+        stage = self._stage
+        objective, nll = next_token_loss(stage.model, batch, stage.recipe.z_loss, labelled)
+        counted = {"loss_tokens": batch.labels_BT != IGNORED, "padding_tokens": batch.ids_BT == stage.padding}
+        return objective, {"loss": nll, **{name: found.sum() for name, found in counted.items()}}

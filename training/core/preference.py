@@ -3,7 +3,8 @@
 # ruff: noqa: N803, N806  (capitals at the end of a name are the array's shape)
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -11,6 +12,9 @@ import torch.nn.functional as F
 
 from training.core.adapters.adapted import as_it_began, has_adapter
 from training.core.batches import IGNORED, Batch, read_batch
+from training.core.objective import Computed, Portion
+from training.core.parallel.rows import SharedOrder, portions, share_of
+from training.core.parallel.sharding import shard_blocks
 from training.core.recipe import ThinkDpoRecipe
 from training.core.stage import Stage
 from training.core.store_order import count_steps, store_order
@@ -30,16 +34,24 @@ class Preference:
         # An adapter that is switched off leaves what it began with: no copy is needed.
         adapted = has_adapter(stage.model)
         self._copy = None if adapted else copy.deepcopy(stage.model).requires_grad_(False).eval()
+        if self._copy is not None and stage.job.world.size > 1:
+            shard_blocks(self._copy, stage.job.world)
         self._order = store_order(stage.store, recipe)
         self.steps = count_steps(self._order, recipe)
         self.step_tokens = self._mean_tokens()
 
-    def loss(self, step: int) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
-        batch = self._batch(step)
+    def portions(self, step: int) -> Iterator[Portion]:
+        for batch in portions(self._batch(step), self._recipe.micro_batch_size, sides=2):
+            yield partial(self._compute, batch.to(self._stage.model.device))
+
+    def _compute(self, batch: Batch) -> Computed:
+        """The batch's summands of the means over the step's pairs."""
+        pairs = self._recipe.batch_size
         before_N = self._before(batch)
-        margins = preference_margins(answer_logprobs(self._stage.model, batch), before_N, self._recipe.beta)
-        loss = -F.logsigmoid(margins).mean()
-        told = {"accuracy": (margins > 0).float().mean(), "margin": margins.detach().mean()}
+        now_N = answer_logprobs(self._stage.model, batch)
+        margins = preference_margins(now_N, before_N, self._recipe.beta)
+        loss = -F.logsigmoid(margins).sum() / pairs
+        told = {"accuracy": (margins > 0).float().sum() / pairs, "margin": margins.detach().sum() / pairs}
         return loss, {"loss": loss.detach(), **told}
 
     @torch.no_grad()
@@ -51,16 +63,18 @@ class Preference:
             return answer_logprobs(self._stage.model, batch)
 
     def _batch(self, step: int) -> Batch:
-        """The step's chosen answers with their prompts, below them in the same order the rejected ones."""
+        """The step's chosen answers with their prompts, below them in the same order the rejected ones: those
+        of this process's pairs."""
         widest = max(piece.length for piece in self._order.pieces(step))
+        share = share_of(self._stage.job.world, self._recipe.batch_size)
         return read_batch(
             self._stage.store,
-            self._order,
+            SharedOrder(self._order, share),
             step,
-            batch_size=2 * self._recipe.batch_size,
+            batch_size=2 * share.count,
             sequence_length=widest,
             padding=self._stage.padding,
-        ).to(self._stage.model.device)
+        )
 
     def _mean_tokens(self) -> int:
         store = self._stage.store

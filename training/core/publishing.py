@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from training.core.adapters.files import base_of
 from training.core.checkpoints import CheckpointManifest, StoreRead, publish_checkpoint, read_checkpoint
 from training.core.cost import lineage_cost
 from training.core.errors import CheckpointError
 from training.core.evaluation.exam import Scores
+from training.core.parallel.sharding import whole_weights
 from training.core.recipe_files import recipe_table
 from training.core.stage import Stage
 
@@ -45,9 +47,17 @@ class Publisher:
         are given."""
         if scores is None:
             scores = self._stage.evaluate(done == self._steps)
-        folder = self._folder(done)
+        weights = whole_weights(self._stage.model) if self._stage.job.world.size > 1 else None
+        self._stage.job.world.first(lambda: self._write(done, metrics, scores, weights))
+
+    def _write(
+        self, done: int, metrics: Mapping[str, float], scores: Scores, weights: dict[str, Any] | None
+    ) -> None:
+        stage, folder = self._stage, self._folder(done)
         manifest = self._manifest(folder.name, done, metrics, scores)
-        self._announce(publish_checkpoint(self._stage.model, self._stage.tokenizer, folder, manifest), folder)
+        self._announce(
+            publish_checkpoint(stage.model, stage.tokenizer, folder, manifest, weights=weights), folder
+        )
 
     def announce_earlier(self) -> None:
         """Tell of what a run before published and may not have lived to tell of. Raises CheckpointError where

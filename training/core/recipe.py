@@ -123,6 +123,12 @@ class TrainRecipe:
     """Tokens in a sequence."""
     batch_size: Positive = 512
     """Sequences in a step."""
+    micro_batch_size: Count = 0
+    """Sequences (in DPO, pairs) that a process takes at a time; 0: its whole part of the step. Fewer need
+    less memory and give the same step."""
+    activation_checkpointing: bool = False
+    """Compute each layer again on the way back instead of keeping what it computed: less memory, a third more
+    work."""
     packing: Packing = "split"
     """Whether documents are cut at the end of a sequence, kept whole, kept whole and sorted into sequences so
     that little room is left (best-fit), read two by two (DPO, where `batch_size` counts pairs), or made as

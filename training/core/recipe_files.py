@@ -81,6 +81,20 @@ class JobConfig:
     """Directory of the checkpoint that the stage starts from."""
     threads: Annotated[int, Between(1, 4096)] = 1
     """Threads to compute with."""
+    processes: Annotated[int, Between(1, 1024)] = 1
+    """Processes on this node that train together, one for each GPU."""
+    nodes: Annotated[int, Between(1, 65_536)] = 1
+    """Nodes that train together, each with so many processes."""
+    node: Annotated[int, Between(0, 65_535)] = 0
+    """Which of them this is. The first says what the job does."""
+    rendezvous: Annotated[str, Between(0, 300)] = ""
+    """host:port of the first node, where several find each other."""
+    peak_tflops: Annotated[float, Between(0, 1e6)] = 0.0
+    """Dense bf16 TFLOP/s of one device, for MFU; 0: as its name says."""
+
+    @property
+    def world_size(self) -> int:
+        return self.processes * self.nodes
 
 
 def load_flow(recipe: str | Path) -> FlowRecipe:
@@ -150,3 +164,8 @@ class _JobFields:
     home: str
     parent: str | None = None
     threads: Annotated[int, Between(1, 4096)] = 1
+    processes: Annotated[int, Between(1, 1024)] = 1
+    nodes: Annotated[int, Between(1, 65_536)] = 1
+    node: Annotated[int, Between(0, 65_535)] = 0
+    rendezvous: Annotated[str, Between(0, 300)] = ""
+    peak_tflops: Annotated[float, Between(0, 1e6)] = 0.0

@@ -14,6 +14,8 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from tracing.core.errors import TracingError
 from training.core.errors import TrainingError
@@ -45,6 +47,8 @@ def run_job(folder: Path, events: Events, pause: Pause | None = None) -> int:
     started = time.monotonic()
     try:
         config = read_job(folder)
+        if config.world_size > 1 and launcher().is_divided(config):
+            return int(launcher().launch(folder, config, events, pause or Pause()))
         prepare_openmp(config.threads)
         stage = importlib.import_module(f"training.core.stages.{config.stage.replace('-', '_')}")
         run_stage(stage.run, Job(folder, config, events, pause or Pause()))
@@ -63,19 +67,31 @@ def run_stage(run: Callable[[Job], None], job: Job) -> None:
     try:
         run(job)
     finally:
-        with suppress(OSError):  # a full disk has its own event
-            costs.save()
+        if job.world.is_first:
+            with suppress(OSError):  # a full disk has its own event
+                costs.save()
+
+
+def launcher() -> ModuleType:
+    """What starts several processes, which import this module in turn."""
+    return importlib.import_module("training.core.parallel.launcher")
 
 
 def report(error: Exception, events: Events) -> None:
     """Write the failed event, or, where the disk takes not even that, say it on standard error."""
-    expected = isinstance(error, EXPECTED) or type(error).__name__ == "OutOfMemoryError"
-    text = "".join(traceback.format_exception(error))
-    print(text, file=sys.stderr)
+    fields = failure_fields(error)
+    print(fields["traceback"], file=sys.stderr)
     try:
-        events.write("failed", error=message(error), traceback=text, expected=expected)
+        events.write("failed", **fields)
     except OSError as unwritten:
         print(f"{events.path} cannot be written: {unwritten}", file=sys.stderr)
+
+
+def failure_fields(error: Exception) -> dict[str, Any]:
+    """What a failed event says: one line for people, the traceback, and whether this was to be expected."""
+    expected = isinstance(error, EXPECTED) or type(error).__name__ == "OutOfMemoryError"
+    text = "".join(traceback.format_exception(error))
+    return {"error": message(error), "traceback": text, "expected": expected}
 
 
 def message(error: Exception) -> str:

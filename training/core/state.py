@@ -1,15 +1,28 @@
-"""Where a stage goes on from after it was killed or paused: the weights that are trained, optimiser, step and
-meter, in one file that is replaced whole."""
+"""Where a stage goes on from after it was killed or paused: the weights that are trained, their moments in
+the optimiser, step and meter. One process keeps them in a file, several in a directory to which each writes
+its part; either is replaced whole, and read by any number of processes."""
 
+import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.filesystem import FileSystemReader
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from training.core.errors import TrainingError
+from training.core.parallel.world import World
+from training.core.saved import PARTS, STATE, newest_state
+
+Tensors = dict[str, torch.Tensor]
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
@@ -18,66 +31,144 @@ class SavedState:
     and so is what an adapter drops out."""
 
     step: int
-    model: dict[str, torch.Tensor]
-    """The trained parameters by name; what is frozen comes from the parent again."""
-    optimizer: dict[str, Any]
     meter: dict[str, Any] = field(default_factory=dict)
     """What the meter has counted since its last line."""
 
 
-class StateFile:
-    """JOB_DIR/state.pt, our own file, read with torch's weights-only reader."""
+class StateStore:
+    """The saved state of the job in `folder`: state.pt, our own file, read with torch's weights-only reader,
+    or the directory state-STEP in torch.distributed.checkpoint's format."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "state.pt"
-        self._partial = folder / "state.pt.partial"
+    def __init__(self, folder: Path, world: World) -> None:
+        self._folder, self._world = folder, world
 
-    def load(self) -> SavedState | None:
-        """The saved state, or None where there is none. Raises TrainingError for one that cannot be read."""
-        if not self.path.is_file():
+    def load(self, model: torch.nn.Module, optimizer: torch.optim.AdamW) -> SavedState | None:
+        """Put weights and moments back as they were saved; None where nothing was. Raises TrainingError for a
+        state that cannot be read or is another model's."""
+        path = newest_state(self._folder)
+        if path is None:
             return None
+        prepare(optimizer)
+        own = tensors_of(model, optimizer)
         try:
-            return SavedState(**torch.load(self.path, weights_only=True))
-        except Exception as error:  # torch raises many kinds for a damaged file
-            raise TrainingError(
-                f"{self.path} is damaged ({error}): delete it to begin the stage again"
-            ) from error
+            told = read_parts(path, own, self._world) if path.is_dir() else read_file(path, own)
+        except TrainingError:
+            raise
+        except (Exception, CheckpointException) as error:  # torch raises many kinds for damaged files
+            raise TrainingError(f"{path} is damaged ({error}): delete it to begin the stage again") from error
+        return SavedState(**told)
 
     def save(
-        self,
-        step: int,
-        model: torch.nn.Module,
-        optimizer: torch.optim.Optimizer,
-        meter: Mapping[str, Any] | None = None,
+        self, step: int, model: torch.nn.Module, optimizer: torch.optim.AdamW, meter: Mapping[str, Any]
     ) -> None:
         """Replace the state. On an error of the disk (OSError) the state before stays."""
-        state = {"step": step, "model": trained(model), "optimizer": optimizer.state_dict()}
-        try:
-            with self._partial.open("wb") as file:
-                torch.save({**state, "meter": dict(meter or {})}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            self._partial.replace(self.path)
-        except BaseException:
-            self._partial.unlink(missing_ok=True)
-            raise
+        told, tensors = {"step": step, "meter": dict(meter)}, tensors_of(model, optimizer)
+        if self._world.size == 1:
+            path = self._folder / STATE
+            write_file(path, told, tensors)
+        else:
+            path = self._folder / f"{PARTS}{step:012d}"
+            write_parts(path, told, tensors, self._world)
+        self._remove(but=path)
 
     def remove(self) -> None:
-        self.path.unlink(missing_ok=True)
+        self._remove(but=None)
+
+    def _remove(self, but: Path | None) -> None:
+        if not self._world.is_first:
+            return
+        for path in (self._folder / STATE, *self._folder.glob(f"{PARTS}*")):
+            if path != but:
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def trained(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """The parameters that are trained, by name, on the model's own memory."""
-    return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+def write_file(path: Path, told: Mapping[str, Any], tensors: Tensors) -> None:
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            torch.save({**told, "tensors": tensors}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
-def restore(model: torch.nn.Module, saved: Mapping[str, torch.Tensor]) -> None:
-    """Put saved parameters back. Raises TrainingError where they are another model's."""
-    own = trained(model)
+def read_file(path: Path, own: Tensors) -> dict[str, Any]:
+    """Into `own`, whole or of parts; every process reads the whole file."""
+    told: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+    saved: Tensors = told.pop("tensors")
     if {name: tensor.shape for name, tensor in own.items()} != {name: t.shape for name, t in saved.items()}:
-        raise TrainingError(
-            "the saved state is of a model with other parameters: the recipe was changed under way; give the "
-            "job another name, or delete its state to begin the stage again"
-        )
-    for name, tensor in own.items():
-        tensor.copy_(saved[name])
+        raise of_another_model(path)
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(like(saved[name], tensor))
+    return told
+
+
+def like(whole: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    """A whole tensor, divided as `own` is."""
+    if not isinstance(own, DTensor):
+        return whole
+    mesh = own.device_mesh
+    return distribute_tensor(whole.to(mesh.device_type), mesh, own.placements, src_data_rank=None)
+
+
+def write_parts(path: Path, told: Mapping[str, Any], tensors: Tensors, world: World) -> None:
+    """Each process its own parts; the directory gets its name when all are written. Raises OSError."""
+    partial = path.with_name(f"partial-{path.name}")
+    world.first(lambda: shutil.rmtree(partial, ignore_errors=True))
+    try:
+        save({**tensors, "told": json.dumps(told)}, checkpoint_id=partial)
+    except CheckpointException as error:
+        reasons = "; ".join(sorted({str(failure[0]) for failure in error.failures.values()}))
+        raise OSError(f"{path} could not be saved ({reasons})") from error
+    world.first(lambda: partial.rename(path))
+
+
+def read_parts(path: Path, own: Tensors, world: World) -> dict[str, Any]:
+    """Into `own`, however many processes wrote it."""
+    reader = FileSystemReader(path)
+    saved = reader.read_metadata().state_dict_metadata
+    if {name: tuple(t.shape) for name, t in own.items()} != {
+        name: tuple(entry.size) for name, entry in saved.items() if hasattr(entry, "size")
+    }:
+        raise of_another_model(path)
+    state: dict[str, Any] = {**own, "told": ""}
+    with torch.no_grad():
+        load(state, storage_reader=reader, no_dist=world.size == 1)
+    told: dict[str, Any] = json.loads(state["told"])
+    return told
+
+
+def of_another_model(path: Path) -> TrainingError:
+    return TrainingError(
+        f"{path} is the state of a model with other parameters: the recipe was changed under way; give the "
+        "job another name, or delete the state to begin the stage again"
+    )
+
+
+def trained(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
+    """The parameters that are trained, by name; what is frozen comes from the parent again."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def tensors_of(model: torch.nn.Module, optimizer: torch.optim.AdamW) -> Tensors:
+    """The trained parameters and their moments by name, as they lie in memory."""
+    found: Tensors = {}
+    for name, parameter in trained(model).items():
+        found[f"model.{name}"] = parameter.detach()
+        moments = optimizer.state[parameter]
+        found |= {f"{moment}.{name}": moments[moment] for moment in MOMENTS if moment in moments}
+    return found
+
+
+def prepare(optimizer: torch.optim.AdamW) -> None:
+    """Give an optimiser that has made no step yet the moments that it begins with."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if not optimizer.state[parameter]:
+                zeros = (torch.zeros_like(parameter, memory_format=torch.preserve_format) for _ in range(2))
+                step = torch.zeros((), dtype=torch.float32, device=parameter.device)
+                optimizer.state[parameter] = dict(zip(MOMENTS, (step, *zeros), strict=True))

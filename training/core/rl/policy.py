@@ -2,13 +2,15 @@
 
 # ruff: noqa: N806  (capitals at the end of a name are the array's shape)
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
 
 from training.core.batches import IGNORED, Batch
+from training.core.objective import Computed, Portion
 from training.core.recipe import RlvrRecipe
 from training.core.rl.collecting import Supply
 from training.core.rl.groups import STALE, Collected, Group
@@ -38,7 +40,11 @@ class Policy:
         self.steps = recipe.steps
         self.step_tokens = recipe.batch_size * recipe.answers * recipe.sequence_length
 
-    def loss(self, step: int) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
+    def portions(self, step: int) -> Iterator[Portion]:
+        yield partial(self.loss, step)
+
+    def loss(self, step: int) -> Computed:
+        """The step's objective, and what is told of it."""
         collected = self._collect(step)
         told = measured(collected, step)
         if not collected.groups:  # nothing to learn from: a step that moves nothing

@@ -35,7 +35,8 @@ def run_dpo(job: Job, kind: type[ThinkDpoRecipe], *, thinking: bool) -> None:
     """From the SFT checkpoint: make the pairs if the recipe says how, then learn to prefer."""
     recipe, tokenizer = recipe_of(job, kind), open_tokenizer(job)
     if recipe.pairs is not None:
-        make_pair_store(job, recipe, recipe.pairs, tokenizer)
+        settings = recipe.pairs
+        job.world.first(lambda: make_pair_store(job, recipe, settings, tokenizer))
     with open_store(job, recipe) as store:
         parent, start = open_parent(job, store)
         model, padding = load_start(parent, recipe), special_id(tokenizer, PAD)
