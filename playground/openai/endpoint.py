@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -18,6 +19,8 @@ from playground.openai.errors import SERVER, ApiError, api_error
 
 logger = logging.getLogger(__name__)
 
+UNION_MEMBER = re.compile(r"constrained-\w+|literal\[.*\]")
+"""What pydantic adds to a place in the body where one of several types was expected."""
 Work = Callable[..., Awaitable[HttpResponseBase]]
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -102,7 +105,8 @@ def refuse_constant(name: str) -> None:
 def invalid(error: ValidationError) -> ApiError:
     """The first thing that is wrong, by its name in the body."""
     first = error.errors(include_url=False, include_context=False)[0]
-    param = ".".join(str(part) for part in first["loc"]) or None
+    parts = [str(part) for part in first["loc"]]
+    param = ".".join(part for part in parts if not UNION_MEMBER.fullmatch(part)) or None
     if first["type"] == "extra_forbidden":
         return ApiError(
             400, f"Unrecognized request argument: {param}.", code="unknown_parameter", param=param

@@ -63,7 +63,8 @@ def test_a_job_is_started_trained_followed_and_served(client: openai.OpenAI, par
 
     run_job(row_of(job).pk)
     done = client.fine_tuning.jobs.retrieve(job.id)
-    assert (done.status, done.error) == ("succeeded", None)
+    assert done.status == "succeeded", done.error
+    assert done.error is None
     final = Checkpoint.objects.get(job=row_of(job), final=True)
     assert done.fine_tuned_model == final.name
     assert "my-model" in final.name
@@ -75,12 +76,13 @@ def test_a_job_is_started_trained_followed_and_served(client: openai.OpenAI, par
     assert [each.fine_tuned_model_checkpoint for each in checkpoints] == [
         each.name for each in Checkpoint.objects.filter(job=row_of(job)).order_by("-pk")
     ]
-    assert checkpoints[0].step_number == final.step
+    assert checkpoints[0].step_number == checkpoints[0].metrics.step == final.step
+    assert checkpoints[0].metrics.full_valid_loss == final.scores["held_out_loss"]
     events = list(client.fine_tuning.jobs.list_events(job.id, limit=3))
     assert len({event.id for event in events}) == len(events) > 3
     assert [event.created_at for event in events] == sorted((e.created_at for e in events), reverse=True)
     steps = [event.data["step"] for event in events if event.type == "metrics"]
-    assert steps == list(range(5, 0, -1))
+    assert steps == list(range(final.step, 0, -1))
     assert final.name in {model.id for model in client.models.list()}
 
 
@@ -155,7 +157,7 @@ REFUSALS: list[tuple[dict[str, Any], str | None, str]] = [
     ({"model": "gpt-9"}, "model", "does not exist"),
     ({"training_file": "file-abc"}, "training_file", "No such File"),
     ({"validation_file": "file-abc"}, "validation_file", "No such File"),
-    ({"hyperparameters": {"n_epochs": 0}}, None, "n_epochs"),
+    ({"hyperparameters": {"n_epochs": 0}}, "hyperparameters.n_epochs", "n_epochs"),
     ({"hyperparameters": {"n_epochs": True}}, None, "n_epochs"),
     ({"hyperparameters": {"batch_size": 10**9}}, None, "batch_size"),
     ({"hyperparameters": {"learning_rate_multiplier": -1}}, None, "learning_rate_multiplier"),

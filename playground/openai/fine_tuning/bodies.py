@@ -19,17 +19,17 @@ class Hyperparameters(Body):
 
     n_epochs: Annotated[int, Field(ge=1, le=1000)] | Auto | None = None
     batch_size: Count | Auto | None = None
-    learning_rate_multiplier: Factor | int | Auto | None = None
+    learning_rate_multiplier: Factor | Auto | None = None
 
 
 class DpoHyperparameters(Hyperparameters):
-    beta: Factor | int | Auto | None = None
+    beta: Factor | Auto | None = None
 
 
 class ReinforcementHyperparameters(Hyperparameters):
     """`compute_multiplier` asks for that many times as many answers to each prompt."""
 
-    compute_multiplier: Factor | int | Auto | None = None
+    compute_multiplier: Factor | Auto | None = None
     eval_interval: Auto | None = None
     eval_samples: Auto | None = None
     reasoning_effort: Literal["default"] | None = None

@@ -87,7 +87,11 @@ def checkpoint_object(checkpoint: Checkpoint) -> dict[str, Any]:
         "fine_tuned_model_checkpoint": checkpoint.name,
         "fine_tuning_job_id": f"ftjob-{checkpoint.job_id}",
         "step_number": checkpoint.step,
-        "metrics": {"step": checkpoint.step, "train_loss": checkpoint.metrics.get("loss")},
+        "metrics": {
+            "step": checkpoint.step,
+            "train_loss": checkpoint.metrics.get("loss"),
+            "full_valid_loss": checkpoint.scores.get("held_out_loss"),
+        },
         "digest": checkpoint.digest,
         "stage": checkpoint.stage,
         "final": checkpoint.final,

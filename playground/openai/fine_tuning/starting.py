@@ -38,7 +38,10 @@ def start_job(body: CreateJob, user: User) -> Job:
     """The job, queued. Raises ApiError, TrainingError or TracingError, with nothing begun."""
     if body.validation_file is not None:
         own_file(body.validation_file, user, "validation_file")
-        message = "validation_file is not used yet: leave it out, and evaluate the checkpoints instead."
+        message = (
+            "validation_file is not supported: leave it out. Some rows of the training file are held out and "
+            "measured instead (held_out in settings; full_valid_loss of the checkpoints)."
+        )
         raise ApiError(400, message, code="unsupported_parameter", param="validation_file")
     parent = find_checkpoint(body.model)
     dataset = checked_file(own_file(body.training_file, user, "training_file"))

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import AuditEntry, User
+from tests.flows import share_database
 from tests.training.datasets.uploads import CHAT, OPENAI_PREFERENCE, PROMPT, chat, jsonl
 from tracing.core.request import TraceRequest
 from tracing.core.trace import Tracer
@@ -177,6 +178,35 @@ def test_a_dead_worker_s_check_is_taken_up_again_and_given_up_after_three(ada: U
     dataset.refresh_from_db()
     assert (dataset.state, dataset.worker) == (DatasetState.FAILED, "")
     assert "three times" in dataset.error
+
+
+HOLDS_IT = """
+import sys, time
+from training.datasets import work
+held = work.claim(sys.stdin.readline().strip())
+work.change(held, state="checking")
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_killed_worker_s_check_is_found_and_done_by_another(ada: User) -> None:
+    share_database()
+    dataset = upload_dataset(owner=ada, file=io.BytesIO(jsonl(CHAT)), name="a.jsonl")
+    command = [sys.executable, "manage.py", "shell", "-v", "0", "-c", HOLDS_IT]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{dataset.pk}\n".encode())
+        process.stdin.flush()
+        assert process.stdout.readline() == b"held\n"
+        assert work.recover_datasets() == []
+        process.kill()
+    assert work.recover_datasets() == [dataset]
+    work_on(str(dataset.pk))
+    dataset.refresh_from_db()
+    assert (dataset.state, dataset.rows) == (DatasetState.READY, 1)
 
 
 def test_a_data_set_whose_message_was_lost_is_found(ada: User) -> None:
