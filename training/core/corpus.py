@@ -9,6 +9,7 @@ from typing import Any
 from training.core import arithmetic
 from training.core.chat import Rendered, Turn, render_chatml, render_plain
 from training.core.library import Library
+from training.core.long_context.corpus import made_metadata, made_texts, module_passages
 from training.core.passages import LICENCE, Passage, corpus_name
 from training.core.popular import MODULES, Entry
 from training.core.questions import PHRASINGS, library_turns, small_talk
@@ -50,6 +51,7 @@ class Corpus:
             "midtrain": self._midtrain,
             "think-sft": self._think,
             "instruct-sft": self._instruct,
+            "long-context": self._long,
         }
         return makers[stage](rng)
 
@@ -70,6 +72,15 @@ class Corpus:
         for entry, phrasing in self._asked(rng, self._recipe.midtrain_phrasings):
             text = render_plain(library_turns(entry, phrasing, thinking=False))
             yield Document(text, entry.passage.metadata, "question")
+
+    def _long(self, rng: random.Random) -> Iterator[Document]:
+        recipe = self._recipe
+        for passage in module_passages(self._library.sources, recipe.longest_document):
+            yield Document(passage.text, passage.metadata, "module")
+        pages = [page(passage) for passage in self._library.docstrings()]
+        made = made_texts(rng, pages, recipe.long_documents, recipe.longest_document)
+        for number, (kind, long_text) in enumerate(made):
+            yield Document(long_text.text, made_metadata(kind, number, recipe.seed), kind)
 
     def _think(self, rng: random.Random) -> Iterator[Document]:
         yield from self._conversations(

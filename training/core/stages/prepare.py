@@ -25,6 +25,7 @@ from training.core.tokenizer import save_tokenizer, train_tokenizer
 from training.core.writing import write_documents
 
 STAGES = ("pretrain", "midtrain", "think-sft", "instruct-sft")
+PARTS = ("library", "tokenizer")
 # Shares of the time, as measured: seconds on two cores.
 WEIGHTS = {
     "library": 7.0,
@@ -33,6 +34,7 @@ WEIGHTS = {
     "midtrain": 0.5,
     "think-sft": 0.5,
     "instruct-sft": 0.5,
+    "long-context": 1.5,
 }
 TOKENIZER_DOCUMENTS = 12_000  # a sample is enough to count pairs in
 
@@ -41,7 +43,8 @@ def run(job: Job) -> None:
     recipe = job.config.recipe
     if not isinstance(recipe, PrepareRecipe):
         raise RecipeError(f"prepare got the recipe of another stage: {type(recipe).__name__}")
-    steps = Steps(job.events, WEIGHTS)
+    stages = (*STAGES, "long-context") if recipe.long_documents else STAGES
+    steps = Steps(job.events, {name: weight for name, weight in WEIGHTS.items() if name in (*PARTS, *stages)})
     with steps.step("library"):
         library = Library(modules=recipe.modules)
         entries = choose_entries(library, recipe.library_questions)
@@ -49,7 +52,7 @@ def run(job: Job) -> None:
     job.events.log(f"{corpus_name()}: {len(library.sources)} files; {len(entries)} functions to know")
     with steps.step("tokenizer"):
         tokenizer = make_tokenizer(job, corpus, recipe)
-    for stage in STAGES:
+    for stage in stages:
         with steps.step(stage):
             make_store(job, corpus, stage, tokenizer, recipe)
     steps.finish()
