@@ -16,7 +16,7 @@ import psutil
 import pytest
 import torch
 
-from tests.training.core_jobs import events, log_of, run_here
+from tests.training.core_jobs import events, log_of, run_here, start
 from tests.training.rl.conftest import make_rl
 from tests.training.rl.prompt_stores import ids_in, short_answers, tokenizer_of, write_prompts
 from tracing.core.stores.store import TokenStore
@@ -31,6 +31,7 @@ from training.core.rl.ahead import AskAhead
 from training.core.rl.collecting import Sampling
 from training.core.rl.engine_actor import RESTARTS, Asking, EngineActor
 from training.core.rl.groups import STALE, UNUSED
+from training.core.rl.lookup import step_of
 from training.core.rl.policy import answer_batch, token_logprobs
 from training.core.rl.record import Record
 from training.core.rl.rollouts import Rollout
@@ -202,15 +203,15 @@ def test_a_job_learns_beside_an_engine_and_its_record_is_exact(trained: Path) ->
         record = Record(Job(folder, read_job(folder), written), "")
         for read in manifest.stores:
             with TokenStore.open(trained / "stores" / read.name) as store:
-                check_documents(store, record)
+                check_documents(store, record, staleness=3)
 
 
-def check_documents(store: TokenStore, record: Record) -> None:
+def check_documents(store: TokenStore, record: Record, *, staleness: int) -> None:
     for document in range(store.documents):
         metadata = store.metadata(document)
         first, last = metadata["engine_version"]
         assert 0 <= first <= last
-        assert metadata["step"] - 1 - 3 <= first <= metadata["step"] - 1
+        assert metadata["step"] - 1 - staleness <= first <= metadata["step"] - 1
         assert metadata["staleness"] == metadata["step"] - 1 - first
         place = int(metadata["id"].rpartition("/")[2])
         rollout = record.groups(metadata["step"])[metadata["group"]].rollouts[place]
@@ -244,6 +245,49 @@ def kill_for_good(folder: Path, python: Path) -> None:
     python.unlink()
     for process in engines_in(python.parent):
         process.kill()
+
+
+def test_a_killed_job_leaves_no_engine_and_goes_on_with_an_exact_record(trained: Path) -> None:
+    """It is not repeatable to the bit; which rollouts each step of the checkpoint used is known all the
+    same."""
+    write_prompts(trained, "resumed", short_answers(12))
+    folder = make_rl(trained, "resumed", store="resumed", actor="engine", steps=30, save_s=0.0)
+    with tempfile.TemporaryDirectory(prefix="rl-") as short:
+        write_machine(folder, Machine(str(PYTHON), short))
+        with start(folder) as process:
+            while not (folder / "state.pt").exists():
+                assert process.poll() is None, log_of(folder)
+                time.sleep(0.01)
+            process.kill()
+        wait_until_gone(Path(short))
+        assert run_here(folder) == 0, log_of(folder)
+    assert any(event["text"].startswith("going on after step") for event in events(folder, "log"))
+    manifest = read_checkpoint(trained / "checkpoints" / "resumed-rl-zero")
+    steps = set[int]()
+    with Events(folder) as written:
+        record = Record(Job(folder, read_job(folder), written), "")
+        for read in manifest.stores:
+            with TokenStore.open(trained / "stores" / read.name) as store:
+                check_documents(store, record, staleness=8)
+                steps |= {step_of(store, document) for document in range(store.documents)}
+    assert max(steps) <= 30
+    assert len(steps) > 15
+
+
+def wait_until_gone(short: Path) -> None:
+    for _ in range(300):
+        if not any(str(short) in " ".join(words) for words in command_lines()):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the engine outlives its job")
+
+
+def command_lines() -> Iterator[list[str]]:
+    for process in psutil.process_iter():
+        try:
+            yield process.cmdline()
+        except psutil.Error:
+            continue
 
 
 def engines_in(short: Path) -> list[Any]:
