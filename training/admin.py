@@ -1,13 +1,20 @@
-"""Flows, jobs and checkpoints in the admin: to look at, and to try a failed job again."""
+"""Flows, jobs and checkpoints in the admin: to look at, to steer, and to start a fine-tune from."""
 
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
 
+from accounts.audit import Actor
+from training.core.errors import JobError
 from training.evaluation_report import badge_words
+from training.fine_tuning.acts import steer_job
 from training.jobs import retry_job
 from training.models import Checkpoint, Evaluation, Flow, Job, TrainedOn
 from training.overview import flow_overview, share_of
@@ -46,10 +53,24 @@ class FlowAdmin(ReadOnly, admin.ModelAdmin):
 
 @admin.register(Job)
 class JobAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ["__str__", "state", "progress", "phase", "attempts", "heartbeat", "short_error"]
+    list_display = [
+        "__str__",
+        "page",
+        "state",
+        "wanted",
+        "progress",
+        "phase",
+        "attempts",
+        "heartbeat",
+        "short_error",
+    ]
     list_filter = ["state", "flow", "stage"]
     list_select_related = ["flow"]
-    actions = ["retry"]
+    actions = ["retry", "pause", "resume", "cancel"]
+
+    @admin.display(description="page")
+    def page(self, job: Job) -> str:
+        return format_html('<a href="{}">Watch</a>', reverse("job", args=[job.pk]))
 
     @admin.display(description="progress")
     def progress(self, job: Job) -> str:
@@ -71,6 +92,28 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
         else:
             messages.warning(request, "None of the chosen jobs had failed; nothing was queued.")
 
+    @admin.action(description="Pause: save the state and free the worker", permissions=["retry"])
+    def pause(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        self.steer(request, jobs, "pause")
+
+    @admin.action(description="Resume paused or failed jobs", permissions=["retry"])
+    def resume(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        self.steer(request, jobs, "resume")
+
+    @admin.action(description="Cancel: end for good, what was learned published", permissions=["retry"])
+    def cancel(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        self.steer(request, jobs, "cancel")
+
+    def steer(self, request: HttpRequest, jobs: QuerySet[Job], act: str) -> None:
+        """Each of the jobs, on record; says which could not."""
+        for job in jobs:
+            try:
+                steer_job(job, act, by=Actor.of_request(request))
+            except JobError as error:
+                messages.warning(request, f"{error}.")
+            else:
+                messages.success(request, f"{job}: {job.condition}.")
+
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("training.change_job")
 
@@ -86,6 +129,14 @@ class CheckpointAdmin(ReadOnly, admin.ModelAdmin):
     list_filter = ["stage", "final", "thinking"]
     search_fields = ["name"]
     inlines = [TrainedOnInline]
+    actions = ["fine_tune"]
+
+    @admin.action(description="Fine-tune the chosen checkpoint", permissions=["view"])
+    def fine_tune(self, request: HttpRequest, checkpoints: QuerySet[Checkpoint]) -> HttpResponse | None:
+        if len(checkpoints) != 1:
+            messages.warning(request, "Choose one checkpoint to start from.")
+            return None
+        return redirect(f"{reverse('new-job')}?{urlencode({'parent': checkpoints[0].name})}")
 
 
 @admin.register(Evaluation)

@@ -69,6 +69,12 @@ class FlowOverview:
         return any(stage.state == JobState.FAILED for stage in self.stages)
 
     @property
+    def stopped(self) -> bool:
+        """Whether nothing goes on until a person does something: a stage failed, is paused or cancelled."""
+        ended = {JobState.FAILED, JobState.PAUSED, JobState.CANCELLED}
+        return any(stage.state in ended for stage in self.stages)
+
+    @property
     def current(self) -> StageView | None:
         """The stage that runs, failed or comes next; None when all are done."""
         return next((stage for stage in self.stages if stage.state != JobState.SUCCEEDED), None)
@@ -133,7 +139,7 @@ def eta_of(job: Job, pace: float) -> float | None:
     """Seconds to the job's end: the child's own estimate while it runs, else what the recipe plans."""
     if job.state == JobState.SUCCEEDED:
         return 0.0
-    if job.state == JobState.FAILED:
+    if job.state in (JobState.FAILED, JobState.CANCELLED):
         return None
     if job.state == JobState.RUNNING and job.eta_s is not None:
         return job.eta_s

@@ -9,6 +9,7 @@ from training.core.recipe import FlowRecipe
 from training.core.recipe_files import check_name, flow_stages, load_flow, recipe_table, start_of
 from training.jobs import enqueue, recover_jobs, retry_job
 from training.models import Flow, Job, JobState
+from training.steering import resume_job
 
 __all__ = ["recover_jobs", "retry_job", "start_flow"]
 
@@ -65,9 +66,10 @@ def begin_flow(name: str, recipe: str, loaded: FlowRecipe) -> Flow:
 
 
 def go_on(flow: Flow) -> None:
-    """Queues what can run: the first stage, those whose stage before is done, and failed ones again."""
+    """Queues what can run: the first stage, those whose stage before is done, and again those that failed or
+    are paused. One that was cancelled stays so."""
     for job in flow.jobs.select_related("after"):
-        if job.state == JobState.FAILED:
-            retry_job(job)
+        if job.state in (JobState.FAILED, JobState.PAUSED):
+            resume_job(job)
         elif job.state == JobState.WAITING and (job.after is None or job.after.state == JobState.SUCCEEDED):
             enqueue(job)

@@ -13,6 +13,8 @@ STYLES = {
     JobState.FAILED: "bold red",
     JobState.QUEUED: "yellow",
     JobState.WAITING: "dim",
+    JobState.PAUSED: "magenta",
+    JobState.CANCELLED: "dim strike",
 }
 
 

@@ -1,4 +1,4 @@
-"""A fine-tune from upload to answer, in a real browser against the real stack: the row that was uploaded comes
+"""A fine-tune from upload to answer, in a real browser against the real stack: a row that was uploaded comes
 back in the model's own words, and the trace says which row it was."""
 
 import json

@@ -10,12 +10,13 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
-from accounts.audit import Actor, record_act
+from accounts.audit import Actor
 from accounts.staff import staff_only
 from tracing.core.errors import TracingError
 from training.core.errors import JobError, TrainingError
 from training.datasets.presentation import measure_of, problem_counts
 from training.datasets.services import ask_measure
+from training.fine_tuning.acts import log_act
 from training.fine_tuning.choosing import Choice, read_choice
 from training.fine_tuning.defaults import default_settings
 from training.fine_tuning.estimates import Forecast, forecast
@@ -80,6 +81,8 @@ def start(request: HttpRequest, choice: Choice) -> HttpResponse:
     """Queues the job, or shows the form again with what is wrong."""
     if choice.parent is None or choice.stage is None or choice.source is None:
         return show_form(request, choice, error="Choose a checkpoint, a stage and data first.")
+    if not choice.measured:
+        return count_first(request, choice)
     form = NumbersForm(request.POST, stage=choice.stage.name, proposed={})
     if not form.is_valid():
         return show_form(request, choice, form=form)
@@ -95,17 +98,10 @@ def start(request: HttpRequest, choice: Choice) -> HttpResponse:
                 name=form.cleaned_data["name"],
                 adapter=form.adapter,
             )
-            log_act(request, "start job", job)
+            log_act(job, "start job", by=Actor.of_request(request))
     except (TrainingError, TracingError) as error:
         return show_form(request, choice, form=form, error=str(error))
     return redirect("job", job.pk)
-
-
-def log_act(request: HttpRequest, action: str, job: Job) -> None:
-    """In the transaction of the act itself."""
-    detail = {"stage": job.stage, "parent": job.parent.name if job.parent else ""}
-    by = Actor.of_request(request)
-    record_act(by=by, action=action, object_type="job", object_id=job.pk, label=str(job), detail=detail)
 
 
 def show_form(

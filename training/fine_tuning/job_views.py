@@ -1,24 +1,20 @@
 """/jobs/ and /jobs/<id>/: what runs, how it goes, and the buttons that steer it."""
 
-from collections.abc import Callable
-
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts.audit import Actor
 from accounts.staff import staff_only
 from training.core.errors import JobError
-from training.fine_tuning.form_views import log_act
+from training.fine_tuning.acts import steer_job
 from training.fine_tuning.presentation import job_view, listed_jobs, shares
-from training.models import Job, JobState
-from training.steering import cancel_job, pause_job, resume_job
+from training.models import JobState
 
 PAGE_ROWS = 40
-ACTS: dict[str, Callable[[Job], Job]] = {"pause": pause_job, "resume": resume_job, "cancel": cancel_job}
 AT_WORK = (JobState.QUEUED, JobState.RUNNING)
 
 
@@ -51,9 +47,7 @@ def steer(request: HttpRequest, pk: int, act: str) -> HttpResponse:
     """Pauses, resumes or cancels a job, on record."""
     row = get_object_or_404(listed_jobs(), pk=pk)
     try:
-        with transaction.atomic():
-            ACTS[act](row)
-            log_act(request, f"{act} job", row)
+        steer_job(row, act, by=Actor.of_request(request))
     except JobError as error:
         messages.warning(request, f"{error}.")
     return redirect("job", row.pk)

@@ -43,7 +43,7 @@ def start_fine_tune(
     """
     choice = stage_for(parent, stage)
     check_data(choice, parent, dataset, store)
-    name = free_name(name or f"{parent.name[:30].rstrip('-')}-tune", is_chosen=bool(name))
+    name = free_name(name or f"{parent.name[:30].rstrip('-')}-tune", stage, is_chosen=bool(name))
     if dataset is not None:
         store = datasets.ready_store(dataset=dataset, checkpoint=parent)
     table = {**default_settings(stage=stage, parent=parent, store=store), **(settings or {})}
@@ -134,13 +134,15 @@ def check_store(choice: StageChoice, parent: Checkpoint, store: Store) -> None:
         raise JobError(f"{choice.name} cannot read {store}, a store for {store.stage}: choose another")
 
 
-def free_name(name: str, *, is_chosen: bool) -> str:
+def free_name(name: str, stage: str, *, is_chosen: bool) -> str:
     """The name, checked; with a number behind it where nobody chose it and it is taken. Raises RecipeError or
     JobError."""
     check_name(name)
     if len(name) > NAME_CHARACTERS_MAX:
         raise RecipeError(f"the name {name!r} is longer than {NAME_CHARACTERS_MAX} characters: shorten it")
     taken = set(Flow.objects.filter(name__startswith=name).values_list("name", flat=True))
+    made = Checkpoint.objects.filter(name__startswith=name, name__endswith=f"-{stage}")
+    taken |= {found.removesuffix(f"-{stage}") for found in made.values_list("name", flat=True)}
     if name not in taken:
         return name
     if is_chosen:

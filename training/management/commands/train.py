@@ -21,6 +21,7 @@ from training.runner import run_job, stop_all
 from training.services import start_flow
 from training.terminal import flow_line, flow_table
 
+HALTED = (JobState.FAILED, JobState.PAUSED, JobState.CANCELLED)
 LOOK_EVERY_S = 1.0
 TELL_EVERY_S = 15.0
 NO_WORKER = (
@@ -31,9 +32,10 @@ NO_WORKER = (
 class Command(BaseCommand):
     help = (
         "Starts a flow by its recipe (a name in training/recipes/ or the path of a TOML file), and follows "
-        "it. A flow of that name that was begun before goes on where it stopped, failed stages tried again; "
-        "a finished one is only shown. Workers do the training: Ctrl-C here leaves them at it. With --here "
-        "this process does it itself, with neither Redis nor a worker; Ctrl-C then stops at a saved state."
+        "it. A flow of that name that was begun before goes on where it stopped, failed and paused stages "
+        "too; a finished one is only shown. Workers do the training: Ctrl-C here leaves them at it. With "
+        "--here this process does it itself, with neither Redis nor a worker; Ctrl-C then stops at a saved "
+        "state."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -74,7 +76,7 @@ class Command(BaseCommand):
             if now != told or time.monotonic() - told_at > TELL_EVERY_S:
                 self.stdout.write(flow_line(overview))
                 told, told_at = now, time.monotonic()
-            if overview.finished or overview.failed:
+            if overview.finished or overview.stopped:
                 return overview
             time.sleep(LOOK_EVERY_S)
 
@@ -85,7 +87,7 @@ def follow_live(flow: Flow) -> FlowOverview:
             overview = flow_overview(flow)
             hint = Text(NO_WORKER, "yellow") if is_waiting_for_worker(overview) else Text("")
             live.update(Group(flow_table(overview), Text(flow_line(overview)), hint), refresh=True)
-            if overview.finished or overview.failed:
+            if overview.finished or overview.stopped:
                 return overview
             time.sleep(LOOK_EVERY_S)
 
@@ -115,9 +117,15 @@ def run_here(flow: Flow) -> None:
 
 
 def report_end(overview: FlowOverview) -> None:
-    failed = next((stage.job for stage in overview.stages if stage.state == JobState.FAILED), None)
-    if failed is not None:
-        raise CommandError(
-            f"{failed} failed: {failed.error} Its log is {failed.directory / 'events.jsonl'}; "
-            "run the same command to try again from the last saved state."
-        )
+    """Raises CommandError where the flow did not come to its end."""
+    halted = next((stage.job for stage in overview.stages if stage.state in HALTED), None)
+    if halted is None:
+        return
+    if halted.state == JobState.PAUSED:
+        raise CommandError(f"{halted} is paused: run the same command to go on with it.")
+    if halted.state == JobState.CANCELLED:
+        raise CommandError(f"{halted} was cancelled: start the recipe under another --name.")
+    raise CommandError(
+        f"{halted} failed: {halted.error} Its log is {halted.directory / 'events.jsonl'}; "
+        "run the same command to try again from the last saved state."
+    )
