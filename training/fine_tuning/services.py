@@ -11,6 +11,7 @@ from tracing.models import Store
 from training.core.bounds import build
 from training.core.errors import JobError, RecipeError
 from training.core.recipe_files import STAGES, check_name, recipe_table
+from training.core.subset import split
 from training.datasets import services as datasets
 from training.fine_tuning.defaults import default_settings
 from training.fine_tuning.stages import StageChoice, stage_for
@@ -49,6 +50,9 @@ def start_fine_tune(
     table = {**default_settings(stage=stage, parent=parent, store=store), **(settings or {})}
     table |= {"store": store.name if store else ""} | ({"adapter": dict(adapter)} if adapter else {})
     recipe = build(STAGES[stage], table, "settings")
+    if store is not None and recipe.held_out:
+        is_pairs = recipe.packing == "pairs"
+        split(store.documents, recipe.held_out, pairs=is_pairs)  # which refuses to hold everything out
     fields = {"stage": stage, "parent": parent, "owner": owner, "dataset": dataset}
     return begin(name, config=recipe_table(recipe), planned_s=recipe.planned_s, **fields)
 

@@ -41,9 +41,7 @@ def job(instruct: Checkpoint, store: Store, administrator: User) -> Job:
 
 def upload(owner: User, name: str) -> Dataset:
     """Twelve conversations, checked and counted."""
-    rows = [
-        chat(f"Which boat lies at berth {n}?", f"At berth {n} lies the boat of {n} lamps.") for n in range(12)
-    ]
+    rows = [chat(f"Which boat lies at berth {n}?", f"At berth {n} lies a boat.") for n in range(12)]
     dataset = upload_dataset(owner=owner, file=io.BytesIO(jsonl(*rows)), name=name)
     work_on(str(dataset.pk))
     return dataset
@@ -135,7 +133,7 @@ def test_somebody_else_s_data_set_cannot_be_chosen(
 def test_an_upload_is_shown_with_its_report_and_what_it_takes(
     client: Client, instruct: Checkpoint, administrator: User
 ) -> None:
-    mine = upload(administrator, "<b>mine</b>.jsonl")
+    mine = upload(administrator, "<b>mine.jsonl")
     page = client.get(f"/jobs/new/?parent={instruct.name}&dataset={mine.pk}").content.decode()
     assert "&lt;b&gt;mine" in page
     assert "12 conversations can be used" in page
