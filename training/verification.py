@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -65,8 +66,13 @@ def problem_of(checkpoint: Checkpoint) -> str:
             )
         check_weights(checkpoint.path, manifest)
     except CheckpointError as error:
-        return str(error)
+        return without_home(str(error))
     return ""
+
+
+def without_home(text: str) -> str:
+    """Pages say where a file lies in the data directory, and not where that is."""
+    return text.replace(f"{settings.HOME}/", "")
 
 
 def visible_damage(checkpoint: Checkpoint) -> str:
@@ -75,9 +81,11 @@ def visible_damage(checkpoint: Checkpoint) -> str:
     if checkpoint.damage:
         return checkpoint.damage
     if not checkpoint.path.is_dir():
-        return f"Its directory is missing: {checkpoint.path}. Restore it, or remove the checkpoint."
+        return (
+            f"Its directory checkpoints/{checkpoint.name} is missing: restore it, or remove the checkpoint."
+        )
     if not weight_files(checkpoint.path):
-        return f"Its weights are missing from {checkpoint.path}. Restore them, or remove the checkpoint."
+        return f"Its weights are missing from checkpoints/{checkpoint.name}: restore them, or remove it."
     return ""
 
 

@@ -10,5 +10,9 @@ class PairForm(MessageForm):
 
     right = ModelField()
 
+    def first_error(self) -> str:
+        errors = self.errors.get("right")
+        return str(errors[0]) if errors and len(self.errors) == 1 else super().first_error()
+
     def pair_prompt(self) -> PairPrompt:
         return PairPrompt(self.prompt(), self.cleaned_data["right"])

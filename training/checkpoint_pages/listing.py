@@ -126,7 +126,8 @@ def flow_rows(name: str, rows: Sequence[Row]) -> FlowRows:
     for row in sorted(rows, key=lambda row: place_in_flow(row.checkpoint)):
         stages[row.checkpoint.job_id or row.checkpoint.name].append(row)
     grouped = [stage_rows(found) for found in stages.values()]
-    drawn = ((score, curve_of([stage.head for stage in grouped], score)) for score in SCORES)
+    heads = [stage.head for stage in grouped] if name else []
+    drawn = ((score, curve_of(heads, score)) for score in SCORES)
     return FlowRows(name, grouped, [(score, curve) for score, curve in drawn if curve])
 
 

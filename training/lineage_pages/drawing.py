@@ -37,7 +37,10 @@ class Node:
 
     @property
     def title(self) -> str:
-        return shortened(self.station.head.stage, TITLE_CHARACTERS)
+        """The stage; of what no flow of stages made, its own name."""
+        head = self.station.head
+        of_flow = head.job is not None and not head.job.is_fine_tune
+        return shortened(head.stage if of_flow else head.name, TITLE_CHARACTERS)
 
     @property
     def line(self) -> str:
@@ -54,7 +57,7 @@ class Node:
 
     @property
     def row_line(self) -> str:
-        parts = [self.station.head.stage, self.remark, self.station.score]
+        parts = dict.fromkeys([self.station.head.stage, self.remark, self.station.score])
         return shortened(" · ".join(part for part in parts if part), ROW_CHARACTERS + 10)
 
 
@@ -91,7 +94,7 @@ def draw(found: Sequence[Station]) -> Drawing:
         edges=[
             edge(places[parent], places[one.key], is_extra=number > 0)
             for one in by_row
-            for number, parent in enumerate(one.parents)
+            for number, parent in enumerate(sorted(one.parents, key=lambda key: -places[key].row))
         ],
         width=COLUMN * (1 + max((place.column for place in places.values()), default=0)),
         height=TRACK * (1 + max((place.track for place in places.values()), default=0)),
@@ -120,13 +123,17 @@ def row_of(place: Place) -> tuple[int, int]:
 
 
 def edge(parent: Place, child: Place, *, is_extra: bool) -> Edge:
-    return Edge(wide_path(parent, child), narrow_path(parent, child), is_extra)
+    return Edge(wide_path(parent, child), narrow_path(parent, child, is_extra=is_extra), is_extra)
 
 
 def wide_path(parent: Place, child: Place) -> str:
-    """From the parent's right side, down in the gap between the columns, to the child's left side."""
+    """From the parent's right side, down in the gap between the columns, to the child's left side; below the
+    boxes between them where they stand on one track."""
     x, y = box_of(parent)
     to_x, to_y = box_of(child)
+    if parent.track == child.track and child.column > parent.column + 1:
+        foot = y + BOX_HEIGHT
+        return f"M{x + BOX_WIDTH - 20} {foot}v5q0 5 5 5H{to_x + 15}q5 0 5 -5v-5"
     start, middle = x + BOX_WIDTH, y + BOX_HEIGHT // 2
     end = to_y + BOX_HEIGHT // 2
     if middle == end:
@@ -139,10 +146,12 @@ def wide_path(parent: Place, child: Place) -> str:
     )
 
 
-def narrow_path(parent: Place, child: Place) -> str:
-    """Down the parent's lane, then across to the child's dot."""
+def narrow_path(parent: Place, child: Place, *, is_extra: bool) -> str:
+    """Down the parent's lane, then across to the child's dot; an average's further parents in a bow."""
     x, y = row_of(parent)
     to_x, to_y = row_of(child)
+    if is_extra:
+        return f"M{x} {y}C{x - 14} {y + ROW // 2} {to_x - 14} {to_y - ROW // 2} {to_x} {to_y}"
     if x == to_x:
         return f"M{x} {y}V{to_y}"
     way = CORNER if to_x > x else -CORNER
