@@ -1,7 +1,7 @@
 # Headwater. `make` alone lists what can be made.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean lock engine browser java environments
+.PHONY: help demo test lint bench clean lock engine browser java postgresql environments
 
 PORT ?= 8000
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -14,7 +14,7 @@ help: ## list the targets
 demo: .venv/.installed ## install, start everything, train the demo's models, open the page (PORT=8000)
 	@exec .venv/bin/python manage.py demo --port $(PORT) $(ARGS)
 
-test: .venv/.installed-dev engine browser java ## whatever the tests need, then all of them (ARGS="-k name")
+test: .venv/.installed-dev engine browser java postgresql ## whatever the tests need, then all of them (ARGS="-k name")
 	@exec .venv/bin/python -m pytest $(ARGS)
 
 lint: .venv/.installed-dev ## ruff, mypy, djade and the migrations check
@@ -64,3 +64,6 @@ browser:
 
 java:
 	@deploy/install-java
+
+postgresql:
+	@deploy/install-postgresql

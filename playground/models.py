@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from playground.fields import WrittenJSONField, WrittenTextField
 from training.models import Checkpoint, Job
 
 
@@ -136,16 +137,16 @@ class Message(models.Model):
     position = models.PositiveIntegerField()
     role = models.CharField(max_length=20, choices=Role.choices)
     state = models.CharField(max_length=20, choices=MessageState.choices, default=MessageState.COMPLETE)
-    raw_text = models.TextField(
+    raw_text = WrittenTextField(
         blank=True, help_text="A person's text, or all that the model wrote, thinking included."
     )
     token_ids = models.JSONField(default=list)
     checkpoint = models.ForeignKey(Checkpoint, null=True, on_delete=models.SET_NULL)
     parameters = models.JSONField(default=dict, help_text="Sampling parameters of the generation.")
     finish_reason = models.CharField(max_length=30, blank=True)
-    error = models.TextField(blank=True)
+    error = WrittenTextField(blank=True)
     thinking_s = models.FloatField(null=True)
-    trace = models.JSONField(
+    trace = WrittenJSONField(
         null=True, help_text="Spans, documents and coverage, as POST /v1/traces answers."
     )
     created_at = models.DateTimeField(auto_now_add=True)

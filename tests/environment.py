@@ -9,5 +9,5 @@ os.environ["SECRET_KEY"] = "only-for-the-tests-" + os.urandom(16).hex()
 os.environ["HEADWATER_ANONYMOUS"] = "1"
 os.environ["HEADWATER_THREADS"] = "2"
 os.environ.pop("REDIS_URL", None)
-os.environ.pop("DATABASE_URL", None)
+os.environ["DATABASE_URL"] = os.environ.get("HEADWATER_TEST_DATABASE_URL", "")
 os.environ.pop("ELASTICSEARCH_URL", None)

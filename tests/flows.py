@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -74,9 +75,11 @@ def train(flow: Flow) -> None:
 
 def share_database() -> None:
     """Lets other processes of this HEADWATER_HOME find the test database where they look for theirs."""
-    path = settings.HOME / "db.sqlite3"
-    if not path.exists():
-        path.symlink_to(connection.settings_dict["NAME"])
+    name, path = connection.settings_dict["NAME"], settings.HOME / "db.sqlite3"
+    if connection.vendor == "postgresql":
+        os.environ["DATABASE_URL"] = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
+    elif not path.exists():
+        path.symlink_to(name)
 
 
 @contextmanager

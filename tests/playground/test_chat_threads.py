@@ -146,3 +146,15 @@ def test_the_panel_tells_each_span_of_the_segment_that_shares_most() -> None:
     trace = {"spans": spans, "documents": [], "token_ids": list(range(30))}
     assert [found["text"] for found in spans_at(trace, 4, 22)] == ["x" * 8, "x" * 5]
     assert spans_at(trace, 11, 20) == []
+
+
+def test_null_characters_that_a_model_wrote_are_kept_as_a_sign_of_the_same_length(thread: Thread) -> None:
+    answer = thread.messages.last()
+    assert answer
+    text, trace = "a\0b", {"text": "a\0b", "spans": [{"text": "\0"}]}
+    Message.objects.filter(pk=answer.pk).update(raw_text=text)
+    answer.trace = trace
+    answer.save(update_fields=["trace"])
+    answer.refresh_from_db()
+    assert answer.raw_text == "a\ufffdb"
+    assert answer.trace == {"text": "a\ufffdb", "spans": [{"text": "\ufffd"}]}
