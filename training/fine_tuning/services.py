@@ -48,7 +48,9 @@ def start_fine_tune(
     if dataset is not None:
         store = datasets.ready_store(dataset=dataset, checkpoint=parent)
     table = {**default_settings(stage=stage, parent=parent, store=store), **(settings or {})}
-    table |= {"store": store.name if store else ""} | ({"adapter": dict(adapter)} if adapter else {})
+    table |= {"store": store.name if store else ""} | (
+        {"adapter": dict(adapter)} if adapter is not None else {}
+    )
     recipe = build(STAGES[stage], table, "settings")
     if store is not None and recipe.held_out:
         is_pairs = recipe.packing == "pairs"
