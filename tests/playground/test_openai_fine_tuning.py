@@ -79,10 +79,11 @@ def test_a_job_is_started_trained_followed_and_served(client: openai.OpenAI, par
     assert checkpoints[0].step_number == checkpoints[0].metrics.step == final.step
     assert checkpoints[0].metrics.full_valid_loss == final.scores["held_out_loss"]
     events = list(client.fine_tuning.jobs.list_events(job.id, limit=3))
-    assert len({event.id for event in events}) == len(events) > 3
+    assert len({event.id for event in events}) == len(events) >= 3
     assert [event.created_at for event in events] == sorted((e.created_at for e in events), reverse=True)
     steps = [event.data["step"] for event in events if event.type == "metrics"]
-    assert steps == list(range(final.step, 0, -1))
+    assert steps[0] == final.step
+    assert steps == sorted(set(steps), reverse=True)
     assert final.name in {model.id for model in client.models.list()}
 
 

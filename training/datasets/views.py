@@ -28,6 +28,8 @@ from training.models import Checkpoint
 
 PAGE_ROWS = 50
 CHOICES_MAX = 200
+PREVIEW_DEPTH = 10_000
+"""Rows that can be leafed through: all before those shown are read."""
 
 
 @never_cache
@@ -65,10 +67,11 @@ def dataset(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     row = own(request, pk)
     name = request.GET.get("checkpoint", "")
     checkpoint = get_object_or_404(Checkpoint, name=name) if name else measured_checkpoint(row)
-    start = whole_number(request.GET.get("row", ""), row.rows)
+    start = whole_number(request.GET.get("row", ""), min(row.rows, PREVIEW_DEPTH))
     context = {"section": "datasets", "dataset": row, "start": start, **report(row, checkpoint)}
     context["rows"] = presentation.preview(row, start)
     context["next"] = start + len(context["rows"])
+    context["last"] = min(row.rows, PREVIEW_DEPTH)
     context["previous"] = max(0, start - presentation.PREVIEW_ROWS)
     context["fragment"] = bool(request.htmx) and not request.htmx.history_restore_request
     template = "_report.html" if context["fragment"] else "detail.html"

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.training.datasets.uploads import (
     ANSWER,
@@ -18,6 +20,7 @@ from tests.training.datasets.uploads import (
 from training.core.chat import Turn
 from training.core.datasets.formats import read_row
 from training.core.datasets.parsing import parse_row
+from training.core.datasets.problems import KINDS, RowError
 from training.core.datasets.rows import ChatRow, PreferenceRow, PromptRow, Row
 from training.core.verifiers.verifiers import Verifiers
 
@@ -164,6 +167,36 @@ def test_bad_rows_are_found_on_their_line_with_what_is_wrong(
     assert words in problem.message
     assert problem.message.isprintable()
     assert len(problem.message) < 300
+
+
+KEYS = ["messages", "prompt", "completion", "chosen", "rejected", "input", "preferred_output", "reference",
+        "non_preferred_output", "verifier", "answer", "tests", "constraints", "role", "content", "weight",
+        "type", "text", "tools", "kind", "value", "at_most", "math"]  # fmt: skip
+WORDS = ["user", "assistant", "system", "math", "code", "text", "words", "\0", "4", ""]
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+ANYTHING = st.recursive(
+    SCALARS | st.sampled_from(WORDS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300)
+@given(st.dictionaries(st.sampled_from(KEYS), ANYTHING, max_size=5))
+def test_any_object_is_a_row_or_has_a_problem_that_can_be_shown(row: dict[str, Any]) -> None:
+    outcome = row_or_problem(row)
+    if isinstance(outcome, RowError):
+        assert outcome.kind in KINDS
+        assert str(outcome).isprintable()
+    else:
+        assert all(text.strip() for text in outcome.texts())
+
+
+def row_or_problem(row: Any) -> Row | RowError:
+    try:
+        return read(row)
+    except RowError as error:
+        return error
 
 
 def test_rows_of_two_formats_are_not_mixed(tmp_path: Path) -> None:
