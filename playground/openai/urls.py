@@ -10,7 +10,7 @@ from playground.openai.fine_tuning import views as fine_tuning
 from playground.openai.models import list_models, show_model
 from playground.openai.traces import end_link, make_link, make_trace, show_trace
 
-READ = (Scope.CHAT, Scope.TRACE)
+READ = (Scope.CHAT, Scope.TRACE, Scope.TRAIN)
 TRAIN = (Scope.TRAIN,)
 JOB = "fine_tuning/jobs/<str:job_id>"
 
