@@ -234,6 +234,19 @@ def test_rollouts_say_the_prompt_and_row_that_they_are_of(trained: Path, mixed: 
                     assert prompts(ids_in(asked, place)) == f"Say {place}.\n\n"
 
 
+def test_a_step_in_portions_is_the_same_step(trained: Path) -> None:
+    write_prompts(trained, "portioned", short_answers(12))
+    found = []
+    for name, rows in (("whole", 0), ("in-threes", 3)):
+        changes = {"micro_batch_size": rows, "steps": 1, "batch_size": 4, "rounds": 8}
+        folder = make_rl(trained, name, store="portioned", **changes)
+        assert run_here(folder) == 0, log_of(folder)
+        found.append(events(folder, "metric")[-1])
+    for told in ("loss", "gradient_norm", "reward", "answer_tokens", "engine_gap", "asked"):
+        assert found[0][told] == pytest.approx(found[1][told], rel=0.02, abs=1e-4), told
+    assert found[0]["gradient_norm"] > 0
+
+
 def test_prompts_held_out_are_measured_and_never_trained_on(trained: Path) -> None:
     write_prompts(trained, "some", short_answers(12))
     folder = make_rl(trained, "measured", store="some", held_out=4)

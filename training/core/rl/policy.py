@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 import torch
 
 from training.core.batches import IGNORED, Batch
+from training.core.model import autocast
 from training.core.objective import Computed, Portion
 from training.core.recipe import RlvrRecipe
 from training.core.rl.collecting import Supply
-from training.core.rl.groups import STALE, Collected, Group
+from training.core.rl.groups import STALE, Collected
 from training.core.rl.objective import Clipping, olmo_rl_loss
 from training.core.rl.record import Record
 from training.core.rl.rollouts import Rollout
@@ -41,22 +42,33 @@ class Policy:
         self.step_tokens = recipe.batch_size * recipe.answers * recipe.sequence_length
 
     def portions(self, step: int) -> Iterator[Portion]:
-        yield partial(self.loss, step)
+        with autocast():  # as the learner computes
+            collected = self._collect(step)
+        told, learned = measured(collected, step), list(learned_from(collected))
+        if not learned:
+            yield partial(self._stay, told)
+        tokens = sum(len(rollout.answer_ids) for rollout, _ in learned)
+        rows = self._recipe.micro_batch_size or max(1, len(learned))
+        for first in range(0, len(learned), rows):
+            yield partial(self._compute, learned[first : first + rows], tokens, told)
+            told = dict.fromkeys(told, 0.0)  # what is told of portions adds up
 
-    def loss(self, step: int) -> Computed:
-        """The step's objective, and what is told of it."""
-        collected = self._collect(step)
-        told = measured(collected, step)
-        if not collected.groups:  # nothing to learn from: a step that moves nothing
-            nothing = 0.0 * next(self._stage.model.parameters()).sum()
-            return nothing, {"loss": nothing.detach(), **_tensors(told)}
-        rollouts = [rollout for group in collected.groups for rollout in group.rollouts]
-        batch = answer_batch(rollouts, self._stage.padding).to(self._stage.model.device)
-        now_N = token_logprobs(self._stage.model, batch)
-        engine_N, advantages_N = self._per_token(collected.groups, now_N.device)
-        loss = olmo_rl_loss(now_N, now_N.detach(), engine_N, advantages_N, self._clipping)
-        told["engine_gap"] = float((now_N.detach() - engine_N).abs().mean())
-        return loss, {"loss": loss.detach(), **_tensors(told)}
+    def _stay(self, told: Mapping[str, float]) -> Computed:
+        """Nothing to learn from: a step that moves nothing."""
+        nothing = 0.0 * next(p for p in self._stage.model.parameters() if p.requires_grad).sum()
+        return nothing, {"loss": nothing.detach(), **_tensors(told), "engine_gap": nothing.detach()}
+
+    def _compute(
+        self, learned: Sequence[tuple[Rollout, float]], tokens: int, told: Mapping[str, float]
+    ) -> Computed:
+        """Rollouts with their advantages, out of a step of so many answer tokens."""
+        batch = answer_batch([rollout for rollout, _ in learned], self._stage.padding)
+        now_N = token_logprobs(self._stage.model, batch.to(self._stage.model.device))
+        engine_N, advantages_N = per_token(learned, now_N.device)
+        share = len(now_N) / tokens
+        loss = share * olmo_rl_loss(now_N, now_N.detach(), engine_N, advantages_N, self._clipping)
+        gap = share * (now_N.detach() - engine_N).abs().mean()
+        return loss, {"loss": loss.detach(), **_tensors(told), "engine_gap": gap}
 
     def _collect(self, step: int) -> Collected:
         if self._solved is None:
@@ -87,14 +99,22 @@ class Policy:
                 "kept; put the verifier right, then run on"
             )
 
-    def _per_token(self, groups: Sequence[Group], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-        """The engine's log-probability and the advantage of each answer token, shape [tokens]."""
-        engine, advantages = list[float](), list[float]()
-        for group in groups:
-            for rollout, advantage in zip(group.rollouts, group.advantages, strict=True):
-                engine += rollout.logprobs
-                advantages += [advantage] * len(rollout.answer_ids)
-        return torch.tensor(engine, device=device), torch.tensor(advantages, device=device)
+
+def learned_from(collected: Collected) -> Iterator[tuple[Rollout, float]]:
+    """The rollouts of a step, each with its advantage."""
+    for group in collected.groups:
+        yield from zip(group.rollouts, group.advantages, strict=True)
+
+
+def per_token(
+    learned: Sequence[tuple[Rollout, float]], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The engine's log-probability and the advantage of each answer token, shape [tokens]."""
+    engine, advantages = list[float](), list[float]()
+    for rollout, advantage in learned:
+        engine += rollout.logprobs
+        advantages += [advantage] * len(rollout.answer_ids)
+    return torch.tensor(engine, device=device), torch.tensor(advantages, device=device)
 
 
 def measured(collected: Collected, step: int) -> dict[str, float]:
@@ -110,7 +130,6 @@ def measured(collected: Collected, step: int) -> dict[str, float]:
         "unverified": float(len(collected.failures)),
         "staleness": sum(behind) / max(1, len(behind)),
         "answer_tokens": tokens / max(1, len(rollouts)),
-        "engine_gap": 0.0,
     }
 
 
