@@ -16,6 +16,7 @@ from training.core.recipe import (
     InstructSftRecipe,
     MidtrainRecipe,
     PretrainRecipe,
+    PromptSource,
     RlvrRecipe,
     RlZeroRecipe,
     ThinkDpoRecipe,
@@ -56,7 +57,21 @@ def test_the_defaults_are_the_full_size_recipe() -> None:
     parts += (flow.think_dpo, flow.instruct_dpo, flow.think_rlvr, flow.instruct_rlvr)
     for part, default in zip((*parts, flow.rl_zero, flow.rl_zero_spurious), defaults, strict=True):
         assert part is not None
-        assert {**recipe_table(part), "store": ""} == recipe_table(default)
+        data = {"store": "", **({"sources": ()} if isinstance(part, RlvrRecipe) else {})}
+        assert {**recipe_table(part), **data} == recipe_table(default)
+
+
+def test_sources_of_prompts_are_tables_whose_every_value_is_checked() -> None:
+    rl = {"sources": [{"weight": 2}, {"store": "rivers"}]}
+    assert build(RlvrRecipe, rl, "rl").sources == (PromptSource("", 2.0), PromptSource("rivers", 1.0))
+    for wrong, message in (
+        ([{"weight": 0}], r"rl.sources\[0\].weight is 0.0: it has to be between 1e-06"),
+        ([{}, {"weigth": 1}], r"rl.sources\[1\] has no setting 'weigth'; did you mean 'weight'"),
+        (["rivers"], r"rl.sources\[0\] is 'rivers': it has to be a table"),
+        ({"store": "rivers"}, "it has to be a list of tables of settings"),
+    ):
+        with pytest.raises(RecipeError, match=message):
+            build(RlvrRecipe, {"sources": wrong}, "rl")
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ def default_settings(*, stage: str, parent: Checkpoint, store: Store | None) -> 
     settings: dict[str, Any] = {"learning_rate": rate_for(stage, parent), "checkpoints": 1}
     settings |= carried(parent) | {"warmup_steps": 0, "warmup_share": 0.1, "held_out_problems": 60}
     if family(stage) in {"rlvr", "rl-zero"}:
-        settings["final_learning_rate"] = settings["learning_rate"]
+        settings |= {"final_learning_rate": settings["learning_rate"], "steps": STEPS_WANTED}
+        settings["longest_answer"] = max(1, context_of(parent) // 2)
     return settings | (sizes_for(stage, parent, store) if store else {})
 
 
