@@ -15,6 +15,7 @@ from playground.database import in_database
 from playground.openai.errors import api_error
 from tests.playground.tiny_model import CONTEXT_TOKENS
 from tracing.core.errors import InputError, StoreDamaged
+from training.core.errors import DatasetError
 from training.models import Checkpoint
 
 Checkpoints = dict[str, Checkpoint]
@@ -174,7 +175,7 @@ async def test_without_a_key_nobody_gets_in(web_server: str, checkpoints: Checkp
     [
         (Scope.CHAT, {"/models", "/chat/completions"}),
         (Scope.TRACE, {"/models", "/traces"}),
-        (Scope.TRAIN, set()),
+        (Scope.TRAIN, {"/models", "/files", "/fine_tuning/jobs"}),
         (Scope.ADMIN, set()),
     ],
 )
@@ -184,8 +185,9 @@ async def test_a_key_does_what_its_scopes_say(
     _, key = await in_database(create_key, user=ada, name="k", scopes=[scope])
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(base_url=f"{web_server}/v1", headers=headers) as client:
-        for path in ("/models", "/chat/completions", "/traces"):
-            response = await (client.get(path) if path == "/models" else client.post(path, json={}))
+        read = ("/models", "/files", "/fine_tuning/jobs")
+        for path in (*read, "/chat/completions", "/traces"):
+            response = await (client.get(path) if path in read else client.post(path, json={}))
             assert (response.status_code != 403) == (path in allowed), (path, response.text)
             if path not in allowed:
                 assert check_envelope(response, 403)["type"] == "permission_error"
@@ -210,6 +212,7 @@ async def test_a_signed_in_browser_is_let_in_and_needs_its_csrf_token(web_server
         (EngineRefused("no"), 502, "engine_failed"),
         (PromptError("no turn"), 400, None),
         (InputError("density"), 400, None),
+        (DatasetError("empty"), 400, None),
         (StoreDamaged("block 3"), 503, "trace_unavailable"),
     ],
 )
