@@ -16,7 +16,7 @@ from training.core.errors import JobError
 from training.evaluation_report import badge_words
 from training.fine_tuning.acts import steer_job
 from training.jobs import retry_job
-from training.models import Checkpoint, Evaluation, Flow, Job, TrainedOn
+from training.models import Checkpoint, Dataset, Evaluation, Flow, Job, TrainedOn
 from training.overview import flow_overview, share_of
 
 
@@ -148,3 +148,15 @@ class EvaluationAdmin(ReadOnly, admin.ModelAdmin):
     @admin.display(description="its questions in its data")
     def badge(self, evaluation: Evaluation) -> str:
         return badge_words(evaluation)
+
+
+@admin.register(Dataset)
+class DatasetAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ["name", "owner", "format", "rows", "size_bytes", "state", "created_at"]
+    list_filter = ["state", "format"]
+    list_select_related = ["owner"]
+    search_fields = ["name", "digest"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Dataset | None = None) -> bool:
+        """Its page deletes it, with its files."""
+        return False

@@ -7,7 +7,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 
 from training import evaluations, jobs, packing, runner, verification
-from training.datasets import validation
+from training.datasets import leftovers, validation
 from training.datasets import work as recovery
 
 
@@ -44,6 +44,7 @@ def work_on_dataset(key: str) -> None:
 @shared_task(name="training.tasks.recover_datasets")
 def recover_datasets() -> None:
     recovery.recover_datasets()
+    leftovers.remove_abandoned_uploads()
 
 
 @worker_ready.connect

@@ -15,6 +15,7 @@ from training.core.datasets.checking import good_rows
 from training.core.datasets.rows import Row
 from training.core.errors import DatasetError
 from training.core.verifiers.verifiers import Verifiers
+from training.datasets.leftovers import remove_unregistered_stores
 from training.datasets.measuring import make_store
 from training.datasets.models import Dataset, DatasetState
 from training.datasets.upload import receive, shown_name
@@ -107,8 +108,11 @@ def delete_dataset(*, dataset: Dataset, by: Actor | None = None) -> None:
     path = dataset.path
     with transaction.atomic():
         log_act(dataset, "delete data set", by)
+        key = dataset.pk
         dataset.delete()
+    dataset.pk = key  # which Django takes away
     path.unlink(missing_ok=True)
+    remove_unregistered_stores(dataset)
 
 
 def preview_rows(dataset: Dataset, start: int, count: int) -> list[tuple[int, Row]]:

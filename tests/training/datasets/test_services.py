@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+import uuid
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tracing.services import open_store, open_tokenizer
 from training.core.errors import DatasetError
 from training.core.stages.setup import open_tokenizer_file
 from training.datasets import upload, work
+from training.datasets.leftovers import remove_abandoned_uploads
 from training.datasets.services import (
     ask_measure,
     delete_dataset,
@@ -155,10 +157,27 @@ def test_another_person_s_data_set_is_not_there(ada: User) -> None:
 def test_deleting_removes_the_file_and_the_row(ada: User) -> None:
     dataset = bring(ada, CHAT)
     path = dataset.path
+    counted = settings.HOME / "stores" / f"data-{dataset.pk.hex[:16]}-instruct-sft-abcdef"
+    counted.mkdir(parents=True)
     delete_dataset(dataset=dataset)
     assert not path.exists()
+    assert not counted.exists()
     assert not Dataset.objects.exists()
     assert AuditEntry.objects.filter(action="delete data set").count() == 1
+
+
+def test_files_that_no_upload_wants_are_removed_after_an_hour(ada: User) -> None:
+    dataset = bring(ada, CHAT)
+    old, young = (dataset.path.with_name(f"{uuid.uuid4().hex}.partial") for _ in range(2))
+    for path in (old, young):
+        path.write_bytes(b"{")
+    for path in (old, dataset.path):
+        os.utime(path, (0, 0))
+    remove_abandoned_uploads()
+    assert not old.exists()
+    assert young.exists()
+    assert dataset.path.exists()
+    young.unlink()
 
 
 def test_a_dead_worker_s_check_is_taken_up_again_and_given_up_after_three(ada: User) -> None:
