@@ -72,6 +72,7 @@ def fill_form(page: Page, name: str, epochs: int) -> None:
         count.click()
         expect(page.locator("#numbers")).to_be_visible(timeout=WORK_MS)
     page.get_by_label("Name").fill(name)
+    page.get_by_label("Learning rate").fill("0.002")
     page.get_by_label("Epochs").fill(str(epochs))
     page.get_by_label("Batch size").fill("2")
     page.get_by_text("More numbers").click()
