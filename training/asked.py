@@ -15,6 +15,7 @@ class Asked:
 
     def __init__(self, job: Job) -> None:
         self._job, self._told, self._since = job, str(job.wanted), time.monotonic()
+        self._was_wanted = bool(job.wanted)
 
     def overdue(self, phase: str) -> str:
         """What is asked and should have been done by now, else nothing. A step may take minutes; outside of
@@ -23,5 +24,6 @@ class Asked:
         if wanted != self._told:
             child.pass_on(self._job, wanted)
             self._told, self._since = wanted, time.monotonic()
-        patience_s = PATIENCE_IN_TRAINING_S if phase == TRAINING else PATIENCE_S
+        # What is started only to publish its saved state has to load it first.
+        patience_s = PATIENCE_IN_TRAINING_S if phase == TRAINING or self._was_wanted else PATIENCE_S
         return wanted if wanted and time.monotonic() - self._since > patience_s else ""

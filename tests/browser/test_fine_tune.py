@@ -137,5 +137,8 @@ def test_an_uploaded_row_is_learned_watched_paused_resumed_and_found_again_in_an
     panel = page.locator(".panel").last
     expect(panel.get_by_role("link", name=re.compile(rf"{FILE}, row \d")).first).to_be_visible()
     expect(panel).to_contain_text("Read")
+    page.get_by_role("link", name="What did the fine-tune add?").click()
+    page.get_by_label("learned after").select_option(parent)
+    expect(page.locator("a.span-added").first).to_be_visible(timeout=WORK_MS)
     page.goto(report)
     expect(page.get_by_role("heading", name=FILE)).to_be_visible()

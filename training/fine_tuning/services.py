@@ -43,6 +43,8 @@ def start_fine_tune(
     TrainingError or StoreError, with nothing begun.
     """
     choice = stage_for(parent, stage)
+    if not parent.path.is_dir():
+        raise JobError(f"the files of {parent} are not on this machine: put them back, or choose another")
     check_data(choice, parent, dataset, store)
     name = free_name(name or f"{parent.name[:30].rstrip('-')}-tune", stage, is_chosen=bool(name))
     if dataset is not None:

@@ -1,6 +1,7 @@
 """Fine-tunes in real children: they start from any checkpoint, pause, go on and are cancelled."""
 
 import threading
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -157,3 +158,34 @@ def test_a_store_of_other_token_ids_or_another_kind_is_refused(instruct: Checkpo
 def test_two_fine_tunes_without_a_name_get_names_of_their_own(instruct: Checkpoint) -> None:
     names = {start(instruct, "").flow.name for _ in range(3)}
     assert names == {"tiny-instruct-sft-tune", "tiny-instruct-sft-tune-2", "tiny-instruct-sft-tune-3"}
+
+
+def test_a_parent_or_a_store_whose_files_are_gone_is_refused_before_anything_is_queued(
+    instruct: Checkpoint, tmp_path: Path
+) -> None:
+    store = store_of(instruct.job.flow, "instruct-sft")
+    for folder, said in ((store.path, "put it back"), (instruct.path, "put them back")):
+        moved = folder.rename(tmp_path / folder.name)
+        try:
+            with pytest.raises(JobError, match=said):
+                start_fine_tune(owner=None, parent=instruct, stage="instruct-sft", store=store)
+        finally:
+            moved.rename(folder)
+    assert not Flow.objects.filter(recipe="").exists()
+
+
+def test_a_store_that_is_lost_while_the_job_waits_fails_it_with_the_reason_and_it_can_go_on(
+    instruct: Checkpoint, tmp_path: Path
+) -> None:
+    job, store = start(instruct, "lost"), store_of(instruct.job.flow, "instruct-sft")
+    moved = store.path.rename(tmp_path / "away")
+    try:
+        runner.run_job(job.pk)
+    finally:
+        moved.rename(store.path)
+    job.refresh_from_db()
+    assert job.state == JobState.FAILED
+    assert store.name in job.error
+    runner.run_job(resume_job(job).pk)
+    job.refresh_from_db()
+    assert job.state == JobState.SUCCEEDED, job.error
