@@ -89,5 +89,11 @@ def visible_damage(checkpoint: Checkpoint) -> str:
     return ""
 
 
+def check_usable(checkpoint: Checkpoint) -> None:
+    """Raises CheckpointError for a checkpoint that nothing may start from."""
+    if damage := visible_damage(checkpoint):
+        raise CheckpointError(f"{checkpoint.name} cannot be started from. {damage}")
+
+
 def is_quick_to_verify(checkpoint: Checkpoint) -> bool:
     return sum(path.stat().st_size for path in weight_files(checkpoint.path)) <= INLINE_BYTES

@@ -30,6 +30,14 @@ def test_a_lineage_costs_each_run_once_at_its_furthest(tmp_path: Path) -> None:
     assert lineage_cost(own, ["one", "other"], tmp_path) == Cost(cpu_s=313, tokens=3010)
 
 
+def test_an_average_of_runs_costs_what_its_job_did(tmp_path: Path) -> None:
+    publish(tmp_path, "start", [], job="1", cpu_s=50)
+    publish(tmp_path, "run1", ["start"], job="2", cpu_s=10, tokens=100)
+    publish(tmp_path, "run2", ["start"], job="2", cpu_s=21, tokens=100)
+    publish(tmp_path, "mean", ["run1", "run2"], job="2", cpu_s=23, tokens=200)
+    assert lineage_cost(Cost(), ["mean"], tmp_path) == Cost(cpu_s=73, tokens=200)
+
+
 def test_a_missing_ancestor_is_an_error_not_a_smaller_sum(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="gone"):
         lineage_cost(Cost(), ["gone"], tmp_path)

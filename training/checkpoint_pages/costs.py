@@ -28,11 +28,10 @@ def cost_rows(checkpoint: Checkpoint, lineage: Lineage) -> list[tuple[str, str, 
 
 def summed(lineage: Lineage) -> dict[str, float]:
     """From the rows, for checkpoints from before the sum was kept; of each run its furthest checkpoint."""
-    furthest: dict[object, Checkpoint] = {}
+    furthest: dict[object, Cost] = {}
     for checkpoint in lineage.checkpoints:
         run = checkpoint.job_id or checkpoint.name
-        if run not in furthest or checkpoint.step > furthest[run].step:
-            furthest[run] = checkpoint
-    known = {name for checkpoint in furthest.values() for name in checkpoint.cost}
-    total = sum((Cost.of(checkpoint.cost) for checkpoint in furthest.values()), Cost())
+        furthest[run] = furthest.get(run, Cost()).furthest(Cost.of(checkpoint.cost))
+    known = {name for checkpoint in lineage.checkpoints for name in checkpoint.cost}
+    total = sum(furthest.values(), Cost())
     return {name: value for name, value in total.to_json().items() if name in known}

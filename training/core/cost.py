@@ -24,6 +24,10 @@ class Cost:
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Cost)))
 
+    def furthest(self, other: "Cost") -> "Cost":
+        """Of two stations of one run, whose costs only grow."""
+        return Cost(*(max(getattr(self, f.name), getattr(other, f.name)) for f in fields(Cost)))
+
     @classmethod
     def of(cls, written: Mapping[str, float]) -> "Cost":
         """From what a manifest holds; what it does not say counts as nothing."""
@@ -86,15 +90,14 @@ def lineage_cost(own: Cost, parents: Iterable[str], checkpoints: Path) -> Cost:
     """`own` and what the checkpoints of these names and all their ancestors have cost, in the folder
     `checkpoints`. Raises CheckpointError where one is missing.
 
-    Several checkpoints of one run are stations of one cost, not several: the furthest of them counts.
+    Several checkpoints of one job are stations of one cost, not several: the furthest of them counts. So it
+    is with the runs that an average was made of.
     """
-    furthest: dict[tuple[str, str], CheckpointManifest] = {}
+    furthest: dict[tuple[str, str], Cost] = {}
     for manifest in ancestors(parents, checkpoints):
         run = (manifest.job or manifest.name, manifest.stage)
-        known = furthest.get(run)
-        if known is None or manifest.step > known.step:
-            furthest[run] = manifest
-    return sum((Cost.of(manifest.cost) for manifest in furthest.values()), own)
+        furthest[run] = furthest.get(run, Cost()).furthest(Cost.of(manifest.cost))
+    return sum(furthest.values(), own)
 
 
 def ancestors(parents: Iterable[str], checkpoints: Path) -> list[CheckpointManifest]:
