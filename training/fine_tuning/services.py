@@ -18,6 +18,7 @@ from training.fine_tuning.stages import StageChoice, stage_for
 from training.jobs import enqueue
 from training.models import Checkpoint, Dataset, Flow, Job
 from training.steering import cancel_job, pause_job, resume_job
+from training.verification import check_usable
 
 __all__ = ["cancel_job", "clone_job", "pause_job", "resume_job", "start_fine_tune"]
 
@@ -45,6 +46,7 @@ def start_fine_tune(
     choice = stage_for(parent, stage)
     if not parent.path.is_dir():
         raise JobError(f"the files of {parent} are not on this machine: put them back, or choose another")
+    check_usable(parent)
     check_data(choice, parent, dataset, store)
     name = free_name(name or f"{parent.name[:30].rstrip('-')}-tune", stage, is_chosen=bool(name))
     if dataset is not None:

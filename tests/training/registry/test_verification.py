@@ -9,9 +9,11 @@ from django.test import Client
 
 from accounts.models import AuditEntry
 from tests.training.registry.shelf import put_checkpoint, put_store
+from tracing.models import Store
 from training.core.errors import CheckpointError
 from training.core.stages.setup import open_parent
-from training.models import Checkpoint
+from training.fine_tuning.services import start_fine_tune
+from training.models import Checkpoint, Job
 
 
 @pytest.fixture
@@ -64,6 +66,15 @@ def test_a_stage_does_not_start_from_damaged_weights(checkpoint: Checkpoint) -> 
     weights(checkpoint).write_bytes(b"other")
     with pytest.raises(CheckpointError, match="not those that were published"):
         open_parent(Job, store)  # type: ignore[arg-type]
+
+
+def test_no_job_is_begun_from_a_damaged_checkpoint(checkpoint: Checkpoint) -> None:
+    put_store("s", [[1, 2, 3]])
+    Checkpoint.objects.update(damage="Its weights are others.")
+    checkpoint.refresh_from_db()
+    with pytest.raises(CheckpointError, match="cannot be started from"):
+        start_fine_tune(owner=None, parent=checkpoint, stage="instruct-sft", store=Store.objects.first())
+    assert not Job.objects.exists()
 
 
 def test_the_page_says_what_is_wrong_and_offers_no_chat(admin_client: Client, checkpoint: Checkpoint) -> None:
