@@ -41,10 +41,11 @@ class RunEvents(Events):
         self._whole.progress(phase, done, self._total, unit, eta_s)
 
 
-def run_job(job: Job, number: int, *, runs: int, steps: int) -> Job:
-    """The job as run `number`, from 1: with a directory for its saved state, and names of its own."""
+def run_job(job: Job, number: int, *, runs: int, steps: int, name: str = "") -> Job:
+    """The job as run `number`, from 1: with a directory for its saved state, and checkpoints called by `name`
+    (by default "run1", ...)."""
     events = RunEvents(job.events, number=number, runs=runs, steps=steps)
-    return job.as_run(f"run{number}", events)
+    return job.as_run(name or f"run{number}", events)
 
 
 def member(folder: Path) -> Averaged:

@@ -208,7 +208,8 @@ class MicroannealRecipe(MidtrainRecipe):
     candidate_share: Annotated[float, Between(0.001, 0.999)] = 0.5
     """Part of the sequences that are the candidate's."""
     tasks: tuple[str, ...] = ()
-    """JSONL files of held-out problems; empty: held-out sums, `held_out_problems` of them."""
+    """JSONL files of held-out problems. Empty: `held_out_problems` held-out sums, each as a question and as a
+    lesson to go on with."""
     samples: Annotated[int, Between(1, 1024)] = 4
     """Answers to each problem at temperature 1; more make the verdict sharper."""
     tokens: Annotated[int, Between(0, 10**15)] = 10_000_000_000

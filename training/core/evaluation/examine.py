@@ -76,6 +76,8 @@ class Outcome:
     scores: Scores
     missing: dict[str, str]
     """Protections that this machine could not give while code was run, each with why."""
+    rewards: tuple[tuple[float, ...], ...] = ()
+    """Of every item, in order: the greedy answer's, then those of the sampled ones."""
 
 
 def examine(
@@ -107,7 +109,7 @@ def examine(
                 answers += [] if run else batch
                 done += len(batch)
                 report(done, total)
-    return Outcome(scores_of(student, answers, rewards), missing)
+    return Outcome(scores_of(student, answers, rewards), missing, tuple(map(tuple, rewards)))
 
 
 def answer_all(student: Student, task: Task, temperature: float) -> Iterator[tuple[list[int], list[Answer]]]:
