@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from accounts.audit import Actor
 from tests.training.exchange.test_merging import adapter, log_probabilities
 from training.core.errors import ExportRefused
+from training.core.exporting.gguf_file import write_gguf
 from training.core.exporting.gguf_settings import check_settings, tensor_name
 from training.core.exporting.pretokenizers import fitting_cut
 from training.core.model import load_model
@@ -165,7 +166,13 @@ def test_a_tokenizer_that_llama_cpp_cannot_follow_is_refused(instruct: Checkpoin
         fitting_cut(tokenizer, sample_texts(instruct))
 
 
-YARN = {"full_attention": {"rope_type": "yarn", "rope_theta": 1e4, "factor": 8.0}}
+PLAIN = {"rope_type": "default", "rope_theta": 5e5}
+YARN = {"rope_type": "yarn", "rope_theta": 5e5, "factor": 8.0, "original_max_position_embeddings": 64}
+ODD = YARN | {"attention_factor": 2.0}
+
+
+def rope(full: dict[str, Any], sliding: dict[str, Any] = PLAIN) -> dict[str, Any]:
+    return {"rope_parameters": {"full_attention": full, "sliding_attention": sliding}}
 
 
 @pytest.mark.parametrize(
@@ -175,8 +182,11 @@ YARN = {"full_attention": {"rope_type": "yarn", "rope_theta": 1e4, "factor": 8.0
         ({"attention_bias": True}, "no attention biases"),
         ({"hidden_act": "gelu"}, "SiLU"),
         ({"layer_types": ["full_attention"] * 4}, "every fourth layer"),
-        ({"rope_parameters": YARN}, "YaRN"),
-        ({"rope_scaling": {"type": "yarn", "factor": 8.0}}, "YaRN"),
+        (rope(ODD), "attention_factor is 2.0"),
+        (rope(YARN | {"beta_slow": 2.0}), "beta_slow is 2.0"),
+        (rope(YARN, YARN), "YaRN alone"),
+        (rope(YARN | {"rope_type": "linear"}), "YaRN alone"),
+        (rope(YARN | {"rope_theta": 1e4}), "rope_theta"),
     ],
 )
 def test_what_llama_cpp_would_run_as_something_else_is_refused(
@@ -186,6 +196,20 @@ def test_what_llama_cpp_would_run_as_something_else_is_refused(
     check_settings(config)
     with pytest.raises(ExportRefused, match=words):
         check_settings(config | changes)
+
+
+def test_yarn_is_written_without_the_factor_that_llama_cpp_applies_by_itself(
+    instruct: Checkpoint, tmp_path: Path
+) -> None:
+    folder = export(instruct, tmp_path / "out")
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | rope(YARN)))
+    write_gguf(folder, tmp_path / "yarn.gguf", name="yarn", texts=[], precision="f32")
+    reader = GGUFReader(tmp_path / "yarn.gguf")
+    assert value(reader, "olmo2.rope.scaling.type") == "yarn"
+    assert value(reader, "olmo2.rope.scaling.factor") == 8.0
+    assert value(reader, "olmo2.rope.scaling.original_context_length") == 64
+    assert value(reader, "olmo2.rope.scaling.attn_factor") is None
 
 
 def test_a_refused_gguf_leaves_no_directory(instruct: Checkpoint, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ file names one, and rotary positions in halves, so the weights go in as they are
 """
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,21 +36,51 @@ def check_settings(config: Mapping[str, Any]) -> None:
 
 
 def rope_base(config: Mapping[str, Any]) -> float:
-    """The one base of all rotary positions. Raises ExportRefused where they are stretched (YaRN)."""
+    """The one base of all rotary positions. Raises ExportRefused where there are two, or they are stretched
+    in another way than by YaRN on the layers with full attention."""
+    sliding, full = rope_kinds(config)
+    known = {"default", "yarn"} if config["model_type"] == "olmo3" else {"default"}
+    if sliding.get("rope_type", "default") != "default" or full.get("rope_type", "default") not in known:
+        raise ExportRefused("llama.cpp's olmo2 stretches positions by YaRN alone, on full attention alone")
+    if full.get("rope_type") == "yarn":
+        check_yarn(full)
+    bases = {kind.get("rope_theta") for kind in (sliding, full)}
+    if len(bases) != 1 or None in bases:
+        raise ExportRefused(f"config.json gives rope_theta as {bases}: llama.cpp's olmo2 has one")
+    return float(sliding["rope_theta"])
+
+
+def check_yarn(rope: Mapping[str, Any]) -> None:
+    """Raises ExportRefused unless it is YaRN with the usual settings, which llama.cpp has built in."""
+    usual = {"attention_factor": 0.1 * math.log(rope["factor"]) + 1, "beta_fast": 32.0, "beta_slow": 1.0}
+    for name, value in usual.items():
+        if not math.isclose(rope.get(name) or value, value, rel_tol=1e-6):
+            raise ExportRefused(
+                f"YaRN's {name} is {rope[name]}: only {value:.6g} was compared with llama.cpp. "
+                "Export without --gguf"
+            )
+
+
+def rope_kinds(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The positions of layers with a sliding window, and of those with full attention."""
     rope = config.get("rope_parameters") or {}
-    kinds = [kind for kind in rope.values() if isinstance(kind, dict)] or [rope]
-    if config.get("rope_scaling"):
-        kinds.append(config["rope_scaling"])
-    if any(kind.get("rope_type", kind.get("type", "default")) != "default" for kind in kinds):
-        raise ExportRefused(
-            "the positions are stretched by YaRN, whose attention factor llama.cpp's versions apply "
-            "differently: no GGUF file of it is written until that can be compared. Export without --gguf"
-        )
-    bases = {kind["rope_theta"] for kind in kinds if "rope_theta" in kind}
-    bases |= {config["rope_theta"]} if "rope_theta" in config else set()
-    if len(bases) != 1:
-        raise ExportRefused(f"config.json gives rope_theta as {sorted(bases)}: llama.cpp's olmo2 has one")
-    return float(bases.pop())
+    if "full_attention" in rope:
+        return rope["sliding_attention"], rope["full_attention"]
+    flat = {"rope_theta": config.get("rope_theta"), **rope}
+    scaling = config.get("rope_scaling") or {}
+    return flat, {**flat, **scaling, "rope_type": scaling.get("rope_type", flat.get("rope_type", "default"))}
+
+
+def add_yarn(writer: gguf.GGUFWriter, config: Mapping[str, Any]) -> None:
+    """How far the positions of full attention are stretched, if they are. llama.cpp leaves the others.
+
+    No attention factor is written: llama.cpp applies the usual one by itself, and would square it."""
+    _, full = rope_kinds(config)
+    if full.get("rope_type") != "yarn":
+        return
+    writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+    writer.add_rope_scaling_factor(full["factor"])
+    writer.add_rope_scaling_orig_ctx_len(full["original_max_position_embeddings"])
 
 
 def add_settings(writer: gguf.GGUFWriter, config: Mapping[str, Any], name: str, about: str) -> None:
@@ -63,6 +94,7 @@ def add_settings(writer: gguf.GGUFWriter, config: Mapping[str, Any], name: str, 
     writer.add_head_count_kv(config.get("num_key_value_heads") or config["num_attention_heads"])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_rope_freq_base(rope_base(config))
+    add_yarn(writer, config)
     writer.add_vocab_size(config["vocab_size"])
     if config["model_type"] == "olmo3":
         writer.add_sliding_window(config["sliding_window"])
