@@ -52,7 +52,7 @@ def start_job(body: CreateJob, user: User) -> Job:
         stage=asked.stage,
         dataset=dataset,
         settings=settings_of(asked),
-        name=name_of(parent, body.suffix),
+        name=name_of(parent, asked.stage, body.suffix),
         adapter=body.adapter,
     )
     FineTuneRequest.objects.create(job=job, method=body.chosen[0], body=kept(body))
@@ -118,11 +118,11 @@ def passes(asked: Asked, epochs: int, batch_size: int | None) -> dict[str, Any]:
     return {"steps": max(1, math.ceil(asked.dataset.rows * epochs / size))}
 
 
-def name_of(parent: Checkpoint, suffix: str | None) -> str:
+def name_of(parent: Checkpoint, stage: str, suffix: str | None) -> str:
     """A free name: the parent's and the suffix, of the letters that names may have."""
     words = re.sub(r"[^a-z0-9]+", "-", (suffix or "tune").lower()).strip("-") or "tune"
     start = parent.name[:PARENT_CHARACTERS_MAX].strip("-")
-    return free_name(f"{start}-{words[:SUFFIX_CHARACTERS_MAX].strip('-')}", is_chosen=False)
+    return free_name(f"{start}-{words[:SUFFIX_CHARACTERS_MAX].strip('-')}", stage, is_chosen=False)
 
 
 def kept(body: CreateJob) -> dict[str, Any]:
