@@ -17,6 +17,7 @@ from training.core.recipe import RlvrRecipe
 from training.core.rl.ahead import AskAhead
 from training.core.rl.collecting import AskAndWait, Sampling, Supply
 from training.core.rl.engine_actor import Asking, EngineActor
+from training.core.rl.engine_life import EngineLife
 from training.core.rl.rollouts import Actor, LocalActor
 from training.core.rl.tasks import Task
 from training.core.serving.engine_process import EngineConfig, EngineProcess
@@ -76,11 +77,10 @@ def new_engine_actor(
         write_weights(model, job.tokenizer_folder, chat, folder)
 
     return EngineActor(
-        EngineProcess(config),
+        EngineLife(EngineProcess(config), lambda text: job.events.log(text, "warning")),
         Asking(tokenizer, recipe.longest_answer, int(model.config.max_position_embeddings)),
         write=write,
         folder=job.folder / "engine",
-        warn=lambda text: job.events.log(text, "warning"),
     )
 
 

@@ -86,7 +86,7 @@ class AskAhead:
         arrived = self._finished.get()
         if isinstance(arrived, BaseException):
             raise arrived
-        self._actor.tell(arrived.taken.set)
+        self._actor.engine.tell(arrived.taken.set)
         return arrived.group
 
     def _waiting(self) -> Iterator[Group]:
@@ -98,7 +98,7 @@ class AskAhead:
     # On the engine's thread
 
     def _open_lane(self, seed: int) -> "Future[None]":
-        return self._actor.spawn(self._lane(random.Random(seed)))
+        return self._actor.engine.spawn(self._lane(random.Random(seed)))
 
     async def _lane(self, rng: random.Random) -> None:
         try:
@@ -114,7 +114,7 @@ class AskAhead:
             rollouts = await self._actor.answer(asked.prompt_ids, self._sampling.answers)
         except EngineGone as gone:
             self._lost += 1
-            return await self._actor.revive(gone.life)
+            return await self._actor.engine.revive(gone.life)
         loop = asyncio.get_running_loop()
         group = await loop.run_in_executor(self._pool, rewarded, asked, rollouts)
         arrived = Arrived(group, asyncio.Event())
