@@ -65,10 +65,10 @@ def make_job(
     return path
 
 
-def start(folder: Path, *, file_bytes: int = resource.RLIM_INFINITY) -> subprocess.Popen[bytes]:
+def start(folder: Path, *node: str, file_bytes: int = resource.RLIM_INFINITY) -> subprocess.Popen[bytes]:
     """The job's real process, with a pipe as its standard input. No file that it writes may grow larger than
     `file_bytes`."""
-    command = [sys.executable, "-m", "training.core.run", str(folder)]
+    command = [sys.executable, "-m", "training.core.run", str(folder), *node]
     with (folder / "output.log").open("ab") as log:
         return subprocess.Popen(
             command,

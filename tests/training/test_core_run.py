@@ -350,7 +350,7 @@ def test_misuse_says_how_to_use_it() -> None:
     command = [sys.executable, "-m", "training.core.run"]
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert process.returncode == 2
-    assert "usage: python -m training.core.run JOB_DIR" in process.stderr
+    assert "usage: python -m training.core.run JOB_DIR [NODE]" in process.stderr
 
 
 def test_the_library_is_not_imported_to_be_read() -> None:

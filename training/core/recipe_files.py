@@ -85,8 +85,8 @@ class JobConfig:
     """Processes on this node that train together, one for each GPU."""
     nodes: Annotated[int, Between(1, 65_536)] = 1
     """Nodes that train together, each with so many processes."""
-    node: Annotated[int, Between(0, 65_535)] = 0
-    """Which of them this is. The first says what the job does."""
+    node: int = 0
+    """Which of them this is, as its process was told. The first, 0, says what the job does."""
     rendezvous: Annotated[str, Between(0, 300)] = ""
     """host:port of the first node, where several find each other."""
     peak_tflops: Annotated[float, Between(0, 1e6)] = 0.0
@@ -166,6 +166,5 @@ class _JobFields:
     threads: Annotated[int, Between(1, 4096)] = 1
     processes: Annotated[int, Between(1, 1024)] = 1
     nodes: Annotated[int, Between(1, 65_536)] = 1
-    node: Annotated[int, Between(0, 65_535)] = 0
     rendezvous: Annotated[str, Between(0, 300)] = ""
     peak_tflops: Annotated[float, Between(0, 1e6)] = 0.0

@@ -1,4 +1,4 @@
-"""The process of one job: `python -m training.core.run JOB_DIR`.
+"""The process of one job: `python -m training.core.run JOB_DIR [NODE]`.
 
 Reads JOB_DIR/config.json, runs the stage, writes JOB_DIR/events.jsonl. It ends at once when its standard
 input does: that is how it learns that its parent died. Run again after any death, it goes on from the last
@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,22 +32,23 @@ EXPECTED = (TrainingError, TracingError, OSError, MemoryError)
 
 
 def main(arguments: list[str]) -> int:
-    """Run the job in the directory that is the only argument; the exit status."""
-    if len(arguments) != 1 or not Path(arguments[0]).is_dir():
-        print("usage: python -m training.core.run JOB_DIR", file=sys.stderr)
+    """Run the job in that directory, as this node of it where it has several; the exit status."""
+    folder, node = (*arguments, "0", "0")[:2]
+    if len(arguments) not in (1, 2) or not Path(folder).is_dir() or not node.isdecimal():
+        print("usage: python -m training.core.run JOB_DIR [NODE]", file=sys.stderr)
         return MISUSED
     end_with_parent()
     pause = Pause()
-    with Events(Path(arguments[0])) as events:
+    with Events(Path(folder)) as events:
         pause.watch()
-        return run_job(Path(arguments[0]), events, pause)
+        return run_job(Path(folder), events, pause, int(node))
 
 
-def run_job(folder: Path, events: Events, pause: Pause | None = None) -> int:
+def run_job(folder: Path, events: Events, pause: Pause | None = None, node: int = 0) -> int:
     """Run the job to its `done`, `stopped` or `failed` event."""
     started = time.monotonic()
     try:
-        config = read_job(folder)
+        config = replace(read_job(folder), node=node)
         if config.world_size > 1 and launcher().is_divided(config):
             return int(launcher().launch(folder, config, events, pause or Pause()))
         prepare_openmp(config.threads)

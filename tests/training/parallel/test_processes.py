@@ -8,6 +8,7 @@ gradients carry this into the weights.
 
 import json
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.training.core_jobs import events, log_of, losses, make_job, run, start
+from tests.training.core_jobs import RECIPES, TRAIN, events, log_of, losses, make_job, run, start
 from training.core.saved import newest_state
 
 STEPS = 30
 CLOSE = 1e-3
 SHORT = {"tokens": STEPS * 256, "batch_size": 4, "store": "t-pretrain", "save_s": 1000.0}
+# A chosen answer and a rejected one need not differ in kind for the steps to be the same: any two do.
+RECIPES["think-dpo"] = {**TRAIN, "sequence_length": 256, "learning_rate": 1e-3, "warmup_share": 0.1}
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +42,12 @@ def job(home: Path, name: str, *, processes: int = 1, **changes: Any) -> Path:
 
 
 def with_processes(folder: Path, processes: int) -> Path:
+    return with_settings(folder, processes=processes, threads=2)
+
+
+def with_settings(folder: Path, **settings: Any) -> Path:
     path = folder / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"processes": processes, "threads": 2}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
     return folder
 
 
@@ -65,6 +72,21 @@ def test_two_processes_learn_as_one_does(home: Path, alone: Path) -> None:
     finals = [(event["name"], event["final"]) for event in events(folder, "checkpoint")]
     assert finals == [(f"two-pretrain-step{STEPS // 2}", False), ("two-pretrain", True)]
     assert len(events(folder, "done")) == 1
+
+
+def test_sft_and_dpo_in_two_processes_learn_as_in_one(home: Path, alone: Path) -> None:
+    parent = home / "checkpoints" / "alone-pretrain"
+    for stage in ("think-sft", "think-dpo"):
+        curves = []
+        for processes in (1, 2):
+            name = f"{stage}-{processes}"
+            (home / "tokenizers" / name).symlink_to(home / "tokenizers" / "t")
+            changes = {"store": "t-think-sft", "batch_size": 2, "micro_batch_size": 1}
+            changes |= {"epochs": 0.5} if stage == "think-dpo" else {"tokens": 10 * 512}
+            folder = make_job(home, stage, folder=name, name=name, parent=parent, changes=changes)
+            assert run(with_processes(folder, processes)) == 0, log_of(folder)
+            curves.append(losses(folder))
+        assert curves[0] == pytest.approx(curves[1], abs=CLOSE)
 
 
 def test_a_step_in_portions_is_the_same_step(home: Path, alone: Path) -> None:
@@ -128,6 +150,21 @@ def ranks_of(folder: Path) -> list[psutil.Process]:
         if "training.core.parallel.rank" in line and str(folder) in line and "--nnodes" not in line:
             found.append(process)
     return found
+
+
+def test_two_nodes_of_one_process_each_learn_as_one_does(home: Path, alone: Path) -> None:
+    folder = job(home, "nodes")
+    with_settings(folder, nodes=2, rendezvous=f"127.0.0.1:{free_port()}")
+    with start(folder) as first, start(folder, "1") as second:
+        assert (first.wait(200), second.wait(200)) == (0, 0), log_of(folder)
+    assert losses(folder) == pytest.approx(losses(alone), abs=CLOSE)
+    assert len(events(folder, "done")) == 1
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def test_the_reason_of_a_failing_process_is_the_jobs_reason(home: Path) -> None:

@@ -7,6 +7,7 @@ the one reason why they failed. Nodes of one job each have a launcher, and find 
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -32,11 +33,12 @@ def launch(folder: Path, config: JobConfig, events: Events, pause: Pause) -> int
     """Run the job's processes on this node to their end; the exit status. Raises RecipeError for a stage that
     cannot be divided."""
     check(config)
-    for word in folder.glob("rank-*.json"):
-        word.unlink()
+    if config.node == 0:
+        for word in folder.glob("rank-*.json"):
+            word.unlink()
     with started(folder, config) as torchrun:
         status = follow(torchrun, folder, pause)
-    return status and explained(folder, status, events)
+    return explained(folder, status, events) if status and config.node == 0 else status
 
 
 def check(config: JobConfig) -> None:
@@ -49,7 +51,7 @@ def check(config: JobConfig) -> None:
         )
     if isinstance(recipe, TrainRecipe) and recipe.adapter is not None:
         raise RecipeError(f"an adapter is trained by one process, not {number}: give the job one GPU")
-    if config.nodes > 1 and not config.rendezvous:
+    if config.nodes > 1 and not re.fullmatch(r".+:[0-9]{1,5}", config.rendezvous):
         raise RecipeError(f"{config.nodes} nodes need a `rendezvous`, host:port of the first one")
 
 
@@ -77,8 +79,8 @@ def command(folder: Path, config: JobConfig) -> list[str]:
     """torchrun's command line on this node."""
     meet = ["--standalone", "--local-addr", "127.0.0.1"]
     if config.nodes > 1:
-        meet = ["--rdzv-backend", "c10d", "--rdzv-endpoint", config.rendezvous, "--rdzv-id", folder.name]
-        meet += ["--node-rank", str(config.node)]
+        host, _, port = config.rendezvous.rpartition(":")
+        meet = ["--master-addr", host, "--master-port", port, "--node-rank", str(config.node)]
     return [
         *(sys.executable, "-m", "torch.distributed.run", *meet, "--max-restarts", "0"),
         *("--nnodes", str(config.nodes), "--nproc-per-node", str(config.processes)),
