@@ -67,12 +67,12 @@ def test_a_fine_tune_starts_from_its_parent_with_its_tokenizer_and_descends_from
 
 
 def test_a_paused_job_frees_its_worker_and_goes_on_with_the_same_losses(instruct: Checkpoint) -> None:
-    whole = start(instruct, "whole", epochs=12.0)
+    whole = start(instruct, "whole", epochs=10.0, batch_size=1)
     runner.run_job(whole.pk)
-    halved = start(instruct, "halved", epochs=12.0)
+    halved = start(instruct, "halved", epochs=10.0, batch_size=1)
     thread = run_until_steps(halved, 10)
     pause_job(halved)
-    thread.join(60)
+    thread.join(300)
     halved.refresh_from_db()
     assert halved.state == JobState.PAUSED
     assert (halved.directory / "state.pt").exists()
@@ -92,7 +92,7 @@ def test_a_cancelled_job_publishes_what_it_had_learned_and_one_can_run_on_from_t
     job = start(instruct, "cut", epochs=500.0)
     thread = run_until_steps(job, 10)
     cancel_job(job)
-    thread.join(60)
+    thread.join(300)
     job.refresh_from_db()
     assert job.state == JobState.CANCELLED
     assert not (job.directory / "state.pt").exists()
@@ -108,7 +108,7 @@ def test_a_paused_job_that_is_cancelled_is_published_by_the_next_free_worker(ins
     job = start(instruct, "slow", epochs=500.0)
     thread = run_until_steps(job, 10)
     pause_job(job)
-    thread.join(60)
+    thread.join(300)
     job.refresh_from_db()
     cancel_job(job)
     assert job.condition == "cancelling"
