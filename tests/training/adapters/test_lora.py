@@ -19,6 +19,7 @@ from tests.training.core_jobs import (
     start,
 )
 from tests.training.test_core_preference import DPO, IDS, PAIRS, rows, write_pairs
+from tests.training.test_core_rl import RL
 from training.core.adapters.adapted import adapter_state, as_it_began, merged_state
 from training.core.adapters.files import base_folder
 from training.core.adapters.lora import add_adapter
@@ -256,3 +257,18 @@ def test_a_damaged_adapter_says_so(home: Path, tmp_path: Path, name: str) -> Non
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(CheckpointError, match=name):
         load_model(tmp_path / "t-think-sft")
+
+
+@pytest.mark.parametrize("stage", ["rl-zero-spurious", "rl-zero"])
+def test_reinforcement_moves_the_adapter_alone_and_outlives_steps_without_signal(
+    home: Path, stage: str
+) -> None:
+    """Random rewards always say something; of a model that knows nothing, right answers do not."""
+    changes = {**RL, "steps": 4, "adapter": ADAPTER | {"dropout": 0.0}}
+    folder = make_job(home, stage, parent=home / "checkpoints" / "t-midtrain", changes=changes)
+    assert run_here(folder) == 0, log_of(folder)
+    published = home / "checkpoints" / f"t-{stage}"
+    assert read_checkpoint(published).base == "t-midtrain"
+    weights = load_file(published / "adapter_model.safetensors")
+    moved = any(tensor.any() for name, tensor in weights.items() if "lora_B" in name)
+    assert moved or stage == "rl-zero"
