@@ -14,6 +14,7 @@ from training.core.optim import learning_rate
 from training.core.recipe import (
     InstructDpoRecipe,
     InstructSftRecipe,
+    LongContextRecipe,
     MidtrainRecipe,
     PretrainRecipe,
     PromptSource,
@@ -55,6 +56,12 @@ def test_the_defaults_are_the_full_size_recipe() -> None:
     defaults += (RlvrRecipe(), RlvrRecipe(), RlZeroRecipe(), RlZeroRecipe())
     parts: tuple[TrainRecipe | None, ...] = (flow.pretrain, flow.midtrain, flow.think_sft, flow.instruct_sft)
     parts += (flow.think_dpo, flow.instruct_dpo, flow.think_rlvr, flow.instruct_rlvr)
+    assert flow.long_context is not None
+    assert recipe_table(LongContextRecipe()) == {
+        **recipe_table(flow.long_context),
+        "store": "",
+        "short_store": "",
+    }
     for part, default in zip((*parts, flow.rl_zero, flow.rl_zero_spurious), defaults, strict=True):
         assert part is not None
         data = {"store": "", **({"sources": ()} if isinstance(part, RlvrRecipe) else {})}
