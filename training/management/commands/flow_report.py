@@ -1,12 +1,14 @@
 """`manage.py flow_report`: what every stage of a flow scored, from what start, and at what cost."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.table import Table
 
+from training.flow_page import write_flow_page
 from training.models import Flow
 from training.report import SCORES, Row, flow_rows
 from training.terminal import duration
@@ -23,10 +25,18 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--flow", help="the flow's name; by default the newest")
         parser.add_argument("--json", action="store_true", help="print JSON for programs")
+        parser.add_argument(
+            "--docs", type=Path, metavar="DIR", help="write the table and the curve of rewards there"
+        )
         parser.add_argument("--all", action="store_true", help="intermediate checkpoints too")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        rows = flow_rows(find_flow(options["flow"]), intermediate=options["all"])
+        flow = find_flow(options["flow"])
+        if options["docs"]:
+            written = write_flow_page(flow, options["docs"])
+            self.stdout.write(f"Written: {', '.join(map(str, written))}")
+            return
+        rows = flow_rows(flow, intermediate=options["all"])
         if options["json"]:
             self.stdout.write(json.dumps({"checkpoints": [row.to_json() for row in rows]}, indent=1))
         else:
