@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks import corpora, lessons, measuring
 from benchmarks.measuring import Row
 from tracing.core.matching.corpus import Corpus
-from tracing.core.matching.spans import maximal_spans
+from tracing.core.matching.spans import Piece, maximal_spans
 from tracing.core.matching.warm_up import warm_up
 from tracing.core.stores.store import TokenStore
 from tracing.core.trace import Tracer, TraceRequest
@@ -102,7 +102,7 @@ def measure_ours(store: TokenStore, directory: Path, texts: list[list[int]]) -> 
     warm_up()
     tracer = Tracer([store], corpora.open_or_train(directory))
     requests = [TraceRequest(token_ids=text) for text in texts]
-    spans = [match(tracer.corpus(), text) for text in texts]
+    spans = [named(*match(tracer.corpus(), text)) for text in texts]
     for request in requests:
         tracer.trace(request)
     rows = [
@@ -116,13 +116,18 @@ def measure_ours(store: TokenStore, directory: Path, texts: list[list[int]]) -> 
     return rows, spans
 
 
-def match(corpus: Corpus, text: list[int]) -> Spans:
-    """The maximal spans of a text, "start:stop", with their counts."""
+def match(corpus: Corpus, text: list[int]) -> tuple[list[Piece], list[int]]:
+    """The maximal spans of a text and their counts."""
     query = corpus.query(text)
     with corpus.reading():
         spans = maximal_spans(corpus.longest_matches(query))
         starts, stops = np.array(spans, dtype=np.int64).reshape(-1, 2).T.copy()
-        counts = corpus.find(query, starts, stops).counts.sum(axis=0).tolist()
+        counts: list[int] = corpus.find(query, starts, stops).counts.sum(axis=0).tolist()
+    return spans, counts
+
+
+def named(spans: list[Piece], counts: list[int]) -> Spans:
+    """The counts by span, "start:stop", as infini-gram's process writes them."""
     return {f"{start}:{stop}": count for (start, stop), count in zip(spans, counts, strict=True)}
 
 
