@@ -17,6 +17,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from training.core.epochs import Epochs, check_lengths
 from training.core.errors import OrderError
 from training.core.order import Piece, shuffled
 
@@ -63,20 +64,14 @@ class BestFitOrder:
     def __init__(
         self, lengths: NDArray[np.int64], *, seed: int, sequence_length: int, batch_size: int
     ) -> None:
-        if len(lengths) == 0 or int(lengths.min()) < 1:
-            raise OrderError(
-                "the store has no documents or an empty one: there is nothing to train on; rebuild it"
-            )
+        check_lengths(lengths)
         self._lengths, self._seed = lengths, seed
         self._width, self._batch_size = sequence_length, batch_size
-        self._epochs: list[_Epoch] = []
+        self._epochs = Epochs(self._lay)
 
     def steps_in_epochs(self, epochs: float) -> int:
         """Steps after which every document was seen `epochs` times, at least."""
-        whole = int(epochs)
-        end = self._epoch(whole - 1).end if whole else 0
-        rest = self._epoch(whole)
-        return -(-int(np.ceil(end + (epochs - whole) * (rest.end - rest.base))) // self._batch_size)
+        return -(-int(np.ceil(self._epochs.end(epochs))) // self._batch_size)
 
     def documents_at(self, step: int) -> list[int]:
         """Numbers of the documents that the step trains on, ascending."""
@@ -87,7 +82,7 @@ class BestFitOrder:
         if not 0 <= document < len(self._lengths):
             raise OrderError(f"no document {document}: the store has {len(self._lengths)}, numbered from 0")
         found: set[int] = set()
-        for epoch in self._epochs_until(steps * self._batch_size):
+        for epoch in self._epochs.until(steps * self._batch_size):
             found.update((epoch.rows_of(document) // self._batch_size).tolist())
         return sorted(step for step in found if step < steps)
 
@@ -96,7 +91,7 @@ class BestFitOrder:
         if step < 0:
             raise OrderError(f"no step {step}: steps are numbered from 0")
         first = step * self._batch_size
-        for epoch in self._epochs_until(first + self._batch_size):
+        for epoch in self._epochs.until(first + self._batch_size):
             for row in range(max(first, epoch.base), min(first + self._batch_size, epoch.end)):
                 for place in epoch.pieces(row - epoch.base):
                     document, start, length, column = (
@@ -104,18 +99,6 @@ class BestFitOrder:
                         for array in (epoch.documents_P, epoch.starts_P, epoch.lengths_P, epoch.columns_P)
                     )
                     yield Piece(row - first, column, document, start, length)
-
-    def _epochs_until(self, row: int) -> Iterator[_Epoch]:
-        number = 0
-        while (epoch := self._epoch(number)).base < row:
-            yield epoch
-            number += 1
-
-    def _epoch(self, number: int) -> _Epoch:
-        while len(self._epochs) <= number:
-            base = self._epochs[-1].end if self._epochs else 0
-            self._epochs.append(self._lay(len(self._epochs), base))
-        return self._epochs[number]
 
     def _lay(self, epoch: int, base: int) -> _Epoch:
         order_N = shuffled(self._seed, epoch, len(self._lengths))

@@ -22,6 +22,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from training.core.epochs import Epochs, check_lengths
 from training.core.errors import OrderError
 
 Packing = Literal["split", "whole", "best-fit", "pairs", "rollouts"]
@@ -66,22 +67,16 @@ class DataOrder:
         batch_size: int,
         packing: Packing,
     ) -> None:
-        if len(lengths) == 0 or int(lengths.min()) < 1:
-            raise OrderError(
-                "the store has no documents or an empty one: there is nothing to train on; rebuild it"
-            )
+        check_lengths(lengths)
         self._kept = np.minimum(lengths, sequence_length) if packing == "whole" else lengths
         self._seed, self._width, self._packing = seed, sequence_length, packing
         self._step_tokens = sequence_length * batch_size
-        self._epochs: list[_Epoch] = []
+        self._epochs = Epochs(self._lay)
 
     def steps_in_epochs(self, epochs: float) -> int:
         """Steps after which every document was seen `epochs` times (at least, where it does not divide
         evenly)."""
-        whole = int(epochs)
-        end = self._epoch(whole - 1).end if whole else 0
-        rest = self._epoch(whole)
-        return -(-int(end + (epochs - whole) * (rest.end - rest.base)) // self._step_tokens)
+        return -(-int(self._epochs.end(epochs)) // self._step_tokens)
 
     def documents_at(self, step: int) -> list[int]:
         """Numbers of the documents that the step trains on, ascending."""
@@ -92,7 +87,7 @@ class DataOrder:
         if not 0 <= document < len(self._kept):
             raise OrderError(f"no document {document}: the store has {len(self._kept)}, numbered from 0")
         found: set[int] = set()
-        for epoch in self._epochs_until(steps * self._step_tokens):
+        for epoch in self._epochs.until(steps * self._step_tokens):
             place = epoch.rank_of[document]
             first, last = int(epoch.starts_N[place]), int(epoch.ends_N[place]) - 1
             found.update(range(first // self._step_tokens, last // self._step_tokens + 1))
@@ -103,7 +98,7 @@ class DataOrder:
         if step < 0:
             raise OrderError(f"no step {step}: steps are numbered from 0")
         begin, end = step * self._step_tokens, (step + 1) * self._step_tokens
-        for epoch in self._epochs_until(end):
+        for epoch in self._epochs.until(end):
             if epoch.end > begin:
                 first = int(np.searchsorted(epoch.ends_N, begin, side="right"))
                 last = int(np.searchsorted(epoch.starts_N, end, side="left"))
@@ -119,18 +114,6 @@ class DataOrder:
             length = min(stop - position, self._width - column)
             yield Piece(row, column, int(epoch.documents_N[place]), position - origin, length)
             position += length
-
-    def _epochs_until(self, position: int) -> Iterator[_Epoch]:
-        number = 0
-        while (epoch := self._epoch(number)).base < position:
-            yield epoch
-            number += 1
-
-    def _epoch(self, number: int) -> _Epoch:
-        while len(self._epochs) <= number:
-            base = self._epochs[-1].end if self._epochs else 0
-            self._epochs.append(self._lay(len(self._epochs), base))
-        return self._epochs[number]
 
     def _lay(self, epoch: int, base: int) -> _Epoch:
         documents_N = shuffled(self._seed, epoch, len(self._kept))
