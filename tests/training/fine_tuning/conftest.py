@@ -5,10 +5,6 @@ from collections.abc import Iterator
 import pytest
 from django.test import override_settings
 
-from tests.flows import instruct, trained_flow, trained_home
-
-__all__ = ["instruct", "one_thread", "trained_flow", "trained_home"]
-
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
