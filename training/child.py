@@ -16,6 +16,7 @@ from training.core.machine import Machine, write_machine
 from training.core.parallel.leases import Lease
 from training.core.recipe import RlvrRecipe
 from training.core.recipe_files import STAGES
+from training.core.run import UNHEARD
 from training.evaluations import configured_judge
 from training.models import Checkpoint, Job
 
@@ -129,7 +130,13 @@ def death(job: Job, returncode: int) -> str:
     """What a person should know of a child that died without a word: the signal, or its last line."""
     if returncode < 0:
         name = signal.Signals(-returncode).name
-        return f"The training process was killed by {name}."
+        hint = " (perhaps by the system, for want of memory)" if name == "SIGKILL" else ""
+        return f"The training process was killed by {name}{hint}."
+    if returncode == UNHEARD:
+        return (
+            f"The training process could not write its events: no room in {job.directory}, or no access. "
+            "What was published is kept; make room, then try again."
+        )
     line = last_line(job) or "it wrote nothing"
     return f"The training process ended with status {returncode}: {line}."
 

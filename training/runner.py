@@ -12,6 +12,7 @@ from django.db import OperationalError, close_old_connections
 
 from training import child, jobs
 from training.attempt import Attempt, Stopped, beat, stopping
+from training.core.run import message
 from training.gpus import GpusTaken, leased
 from training.models import Job
 
@@ -64,7 +65,7 @@ def run_claimed(job: Job) -> None:
         log.warning("%s", error)
     except Exception as error:
         log.exception("%s: failed in the worker", job)
-        reason = f"{type(error).__name__}: {error}"
+        reason = message(error)
         persist(lambda: jobs.fail(job, reason))
 
 

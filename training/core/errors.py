@@ -4,6 +4,18 @@ A `TrainingError` is an expected failure: its message says what, which value and
 ends as *failed*. Anything else that escapes a stage is a bug, and the job ends with its traceback.
 """
 
+import errno
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the machine or its accelerator had no more memory. torch says it in three ways: as MemoryError,
+    by an error of its own for accelerators, and on a CPU by a RuntimeError with these words."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
 
 class TrainingError(Exception):
     """A failure that a person can act upon."""

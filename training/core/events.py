@@ -7,6 +7,7 @@ process.
 import json
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -50,7 +51,8 @@ class Events:
     ) -> None:
         self._stopped.set()
         self._ticker.join()
-        self._file.close()
+        with suppress(OSError):  # what the disk did not take was told by `write`
+            self._file.close()
 
     def _tick(self) -> None:
         while not self._stopped.wait(PROGRESS_S):

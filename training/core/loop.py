@@ -51,10 +51,9 @@ class Loop:
 
     def run(self) -> None:
         self._publisher.announce_earlier()
-        if self._publisher.is_published(self.steps):
-            return
-        with self._pause.held():
-            self._train()
+        if not self._publisher.is_published(self.steps):
+            with self._pause.held():
+                self._train()
         self._state.remove()
 
     def _train(self) -> None:

@@ -3,6 +3,7 @@
 Reads JOB_DIR/config.json, runs the stage, writes JOB_DIR/events.jsonl. It ends at once when its standard
 input does: that is how it learns that its parent died. Run again after any death, it goes on from the last
 saved state. SIGTERM pauses it: it saves its state, writes a `stopped` event and ends with status 0.
+Where the disk takes not even a `failed` event, the status itself says so: 4.
 """
 
 import importlib
@@ -19,16 +20,16 @@ from types import ModuleType
 from typing import Any
 
 from tracing.core.errors import TracingError
-from training.core.errors import TrainingError
+from training.core.errors import TrainingError, is_out_of_memory
 from training.core.events import Events
 from training.core.job import Job
 from training.core.pause import Pause, StopAsked
 from training.core.recipe_files import read_job
 from training.core.threads import prepare_openmp
 
-FAILED, ORPHANED, MISUSED = 1, 3, 2
-# What a person can act upon. A full or read-only disk is an OSError; torch has its own error for memory.
-EXPECTED = (TrainingError, TracingError, OSError, MemoryError)
+FAILED, MISUSED, ORPHANED, UNHEARD = 1, 2, 3, 4
+# What a person can act upon, beside want of memory. A full or read-only disk is an OSError.
+EXPECTED = (TrainingError, TracingError, OSError)
 
 
 def main(arguments: list[str]) -> int:
@@ -39,9 +40,13 @@ def main(arguments: list[str]) -> int:
         return MISUSED
     end_with_parent()
     pause = Pause()
-    with Events(Path(folder)) as events:
-        pause.watch()
-        return run_job(Path(folder), events, pause, int(node))
+    try:
+        with Events(Path(folder)) as events:
+            pause.watch()
+            return run_job(Path(folder), events, pause, int(node))
+    except OSError as error:  # of the events themselves: all others are told there
+        say(f"{folder}: no events can be written: {message(error)}")
+        return UNHEARD
 
 
 def run_job(folder: Path, events: Events, pause: Pause | None = None, node: int = 0) -> int:
@@ -58,8 +63,7 @@ def run_job(folder: Path, events: Events, pause: Pause | None = None, node: int 
     except StopAsked as stop:
         events.write("stopped", how=stop.how, step=stop.done)
     except Exception as error:
-        report(error, events)
-        return FAILED
+        return report(error, events)
     return 0
 
 
@@ -79,19 +83,28 @@ def launcher() -> ModuleType:
     return importlib.import_module("training.core.parallel.launcher")
 
 
-def report(error: Exception, events: Events) -> None:
-    """Write the failed event, or, where the disk takes not even that, say it on standard error."""
+def report(error: Exception, events: Events) -> int:
+    """Write the failed event, or, where the disk takes not even that, say it on standard error; the exit
+    status."""
     fields = failure_fields(error)
-    print(fields["traceback"], file=sys.stderr)
+    say(fields["traceback"])
     try:
         events.write("failed", **fields)
     except OSError as unwritten:
-        print(f"{events.path} cannot be written: {unwritten}", file=sys.stderr)
+        say(f"{events.path} cannot be written: {unwritten}")
+        return UNHEARD
+    return FAILED
+
+
+def say(text: str) -> None:
+    """On standard error, which may be a file on the disk that is full."""
+    with suppress(OSError):
+        print(text, file=sys.stderr)
 
 
 def failure_fields(error: Exception) -> dict[str, Any]:
     """What a failed event says: one line for people, the traceback, and whether this was to be expected."""
-    expected = isinstance(error, EXPECTED) or type(error).__name__ == "OutOfMemoryError"
+    expected = isinstance(error, EXPECTED) or is_out_of_memory(error)
     text = "".join(traceback.format_exception(error))
     return {"error": message(error), "traceback": text, "expected": expected}
 
@@ -100,6 +113,12 @@ def message(error: Exception) -> str:
     """One line for people."""
     if isinstance(error, TrainingError | TracingError):
         return str(error)
+    if is_out_of_memory(error):
+        said = (str(error).splitlines() or ["no more can be had"])[0]
+        return (
+            f"out of memory ({said}): what was published is kept; lower batch_size or sequence_length, or "
+            "run it on where there is more memory"
+        )
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         return (
@@ -122,4 +141,7 @@ def _wait_for_end() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    if status == UNHEARD:
+        os._exit(status)  # an exit in order would flush standard error, fail, and change the status
+    sys.exit(status)

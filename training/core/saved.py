@@ -3,7 +3,9 @@
 from pathlib import Path
 
 STATE = "state.pt"
+PARTIAL_STATE = "state.pt.partial"
 PARTS = "state-"
+PARTIAL_PARTS = "partial-state-"
 COMPLETE = ".metadata"  # the file that torch.distributed.checkpoint writes last
 
 

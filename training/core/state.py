@@ -17,9 +17,9 @@ from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from training.core.errors import TrainingError
+from training.core.errors import TrainingError, is_out_of_memory
 from training.core.parallel.world import World
-from training.core.saved import PARTS, STATE, newest_state
+from training.core.saved import PARTIAL_PARTS, PARTIAL_STATE, PARTS, STATE, newest_state
 
 Tensors = dict[str, torch.Tensor]
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -52,9 +52,11 @@ class StateStore:
         own = tensors_of(model, optimizer)
         try:
             told = read_parts(path, own, self._world) if path.is_dir() else read_file(path, own)
-        except TrainingError:
+        except (TrainingError, OSError):
             raise
         except (Exception, CheckpointException) as error:  # torch raises many kinds for damaged files
+            if is_out_of_memory(error):
+                raise
             raise TrainingError(f"{path} is damaged ({error}): delete it to begin the stage again") from error
         return SavedState(**told)
 
@@ -72,26 +74,32 @@ class StateStore:
         self._remove(but=path)
 
     def remove(self) -> None:
+        """Delete the state, and what a process that was killed while saving left of one."""
         self._remove(but=None)
 
     def _remove(self, but: Path | None) -> None:
         if not self._world.is_first:
             return
-        for path in (self._folder / STATE, *self._folder.glob(f"{PARTS}*")):
+        files = (self._folder / STATE, self._folder / PARTIAL_STATE)
+        parts = (path for start in (PARTS, PARTIAL_PARTS) for path in self._folder.glob(f"{start}*"))
+        for path in (*files, *parts):
             if path != but:
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def write_file(path: Path, told: Mapping[str, Any], tensors: Tensors) -> None:
-    partial = path.with_name(f"{path.name}.partial")
+    partial = path.with_name(PARTIAL_STATE)
     try:
         with partial.open("wb") as file:
             torch.save({**told, "tensors": tensors}, file)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, RuntimeError) and isinstance(error.__context__, OSError):
+            # torch's writer makes "unexpected pos" of whatever the disk says
+            raise OSError(error.__context__.errno, error.__context__.strerror, str(path)) from error
         raise
 
 
@@ -117,7 +125,7 @@ def like(whole: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
 
 def write_parts(path: Path, told: Mapping[str, Any], tensors: Tensors, world: World) -> None:
     """Each process its own parts; the directory gets its name when all are written. Raises OSError."""
-    partial = path.with_name(f"partial-{path.name}")
+    partial = path.with_name(f"{PARTIAL_PARTS}{path.name.removeprefix(PARTS)}")
     world.first(lambda: shutil.rmtree(partial, ignore_errors=True))
     try:
         save({**tensors, "told": json.dumps(told)}, checkpoint_id=partial)
