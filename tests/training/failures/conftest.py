@@ -14,7 +14,7 @@ MakeJob = Callable[..., Path]
 
 
 @pytest.fixture(scope="package")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     folder = make_job(home, "prepare")
     assert end(begin(folder)) == 0, log_of(folder)
@@ -22,25 +22,29 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def pretraining(home: Path) -> MakeJob:
+def pretraining(prepared: Path) -> MakeJob:
     """Makes a job of pretraining by its name and changes to its recipe."""
 
     def make(name: str, **changes: Any) -> Path:
-        (home / "tokenizers" / name).symlink_to(home / "tokenizers" / "t")
+        (prepared / "tokenizers" / name).symlink_to(prepared / "tokenizers" / "t")
         return make_job(
-            home, "pretrain", folder=name, name=name, changes={"store": "t-pretrain", "save_s": 0, **changes}
+            prepared,
+            "pretrain",
+            folder=name,
+            name=name,
+            changes={"store": "t-pretrain", "save_s": 0, **changes},
         )
 
     return make
 
 
 @pytest.fixture
-def digests(home: Path) -> Callable[[str], dict[str, str]]:
+def digests(prepared: Path) -> Callable[[str], dict[str, str]]:
     """Digests of the weights of each checkpoint that a flow of this name published, by the rest of its
     name."""
 
     def read(name: str) -> dict[str, str]:
-        folders = (home / "checkpoints").glob(f"{name}-pretrain*")
+        folders = (prepared / "checkpoints").glob(f"{name}-pretrain*")
         return {folder.name.removeprefix(name): read_checkpoint(folder).digest for folder in folders}
 
     return read
@@ -49,4 +53,4 @@ def digests(home: Path) -> Callable[[str], dict[str, str]]:
 def leftovers(*folders: Path) -> list[Path]:
     """Temporary files and directories, and saved states, that lie there."""
     found = (path for folder in folders for path in folder.rglob("*"))
-    return [path for path in found if "partial" in path.name or path.name.startswith("state")]
+    return [path for path in found if "partial" in path.name or path.name.startswith(("state.pt", "state-0"))]

@@ -37,9 +37,9 @@ def ends_like(folder: Path, whole: Path, digests: Digests) -> bool:
 
 
 def test_a_state_that_the_disk_has_no_room_for_fails_the_job_and_can_be_saved_later(
-    home: Path, pretraining: MakeJob, digests: Digests
+    pretraining: MakeJob, digests: Digests
 ) -> None:
-    folder, whole = pretraining("state", checkpoints=2), pretraining("state-whole", checkpoints=2)
+    folder, whole = pretraining("unsaved", checkpoints=2), pretraining("unsaved-whole", checkpoints=2)
     assert fail_on_small_disk(folder, folder, 100_000) == FAILED
     reason = only_reason(folder)
     assert "No space left on device" in reason
@@ -49,7 +49,7 @@ def test_a_state_that_the_disk_has_no_room_for_fails_the_job_and_can_be_saved_la
     assert ends_like(folder, whole, digests)
 
 
-def test_a_full_disk_keeps_the_state_that_was_saved_before(home: Path, pretraining: MakeJob) -> None:
+def test_a_full_disk_keeps_the_state_that_was_saved_before(pretraining: MakeJob) -> None:
     """There is room for one state, not for the next beside it."""
     folder = pretraining("second")
     assert fail_on_small_disk(folder, folder, 1_200_000) == FAILED
@@ -61,10 +61,10 @@ def test_a_full_disk_keeps_the_state_that_was_saved_before(home: Path, pretraini
 
 
 def test_a_checkpoint_that_the_disk_has_no_room_for_is_published_later_and_the_earlier_are_kept(
-    home: Path, pretraining: MakeJob, digests: Digests
+    prepared: Path, pretraining: MakeJob, digests: Digests
 ) -> None:
     folder, whole = pretraining("third", checkpoints=5), pretraining("third-whole", checkpoints=5)
-    checkpoints = home / "checkpoints"
+    checkpoints = prepared / "checkpoints"
     assert fail_on_small_disk(folder, checkpoints, 700_000) == FAILED
     assert "No space left on device" in only_reason(folder)
     assert "Make room" in only_reason(folder)
@@ -76,7 +76,7 @@ def test_a_checkpoint_that_the_disk_has_no_room_for_is_published_later_and_the_e
 
 
 def test_a_disk_that_takes_no_event_is_told_by_the_exit_status_and_the_job_goes_on_later(
-    home: Path, pretraining: MakeJob, digests: Digests
+    pretraining: MakeJob, digests: Digests
 ) -> None:
     """Nor does it take the log: there is room for the first 4 KiB of the events, and for nothing else."""
     folder, whole = (pretraining(name, save_s=10_000, checkpoints=9) for name in ("silent", "silent-whole"))

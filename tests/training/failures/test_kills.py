@@ -28,7 +28,7 @@ def kill_after(process: ForkServerProcess, folder: Path, step: int, delay_s: flo
 
 
 def test_a_job_killed_ten_times_publishes_the_weights_of_an_uninterrupted_one(
-    home: Path, pretraining: MakeJob, digests: Callable[[str], dict[str, str]]
+    prepared: Path, pretraining: MakeJob, digests: Callable[[str], dict[str, str]]
 ) -> None:
     """It saves its state at each step and publishes after every third, so that many a kill comes in the midst
     of one or the other."""
@@ -45,21 +45,21 @@ def test_a_job_killed_ten_times_publishes_the_weights_of_an_uninterrupted_one(
     assert len(digests("whole")) == STEPS // 3
     assert digests("killed") == digests("whole")
     assert losses(killed) == losses(whole)
-    assert not leftovers(killed, home / "checkpoints")
+    assert not leftovers(killed, prepared / "checkpoints")
 
 
 def test_what_a_process_killed_while_saving_left_is_removed_at_the_end(
-    home: Path, pretraining: MakeJob
+    prepared: Path, pretraining: MakeJob
 ) -> None:
     """Of one process, and of several; also where the next attempt does not come to save anything."""
     folder = pretraining("cut", save_s=10_000)
     (folder / "state.pt.partial").write_bytes(b"half")
     (folder / "partial-state-000000000007").mkdir()
     (folder / "partial-state-000000000007" / "__0_0.distcp").write_bytes(b"half")
-    (home / "checkpoints").mkdir(exist_ok=True)
-    (home / "checkpoints" / ".cut-pretrain.0badcafe.partial").mkdir()
+    (prepared / "checkpoints").mkdir(exist_ok=True)
+    (prepared / "checkpoints" / ".cut-pretrain.0badcafe.partial").mkdir()
     assert end(begin(folder)) == 0, log_of(folder)
-    assert not leftovers(folder, home / "checkpoints")
+    assert not leftovers(folder, prepared / "checkpoints")
     (folder / "state.pt").write_bytes(b"of a process killed between publishing and removing it")
     assert end(begin(folder)) == 0, log_of(folder)
     assert not leftovers(folder)

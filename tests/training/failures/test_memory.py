@@ -1,7 +1,6 @@
 """Memory that runs out: the job says so, keeps its state, and goes on from it where there is more."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from tests.training.core_jobs import events, log_of
 from tests.training.failures.attempts import MIB, begin, end
@@ -11,7 +10,7 @@ from training.core.run import FAILED
 
 
 def test_a_job_short_of_memory_says_so_and_goes_on_where_there_is_more(
-    home: Path, pretraining: MakeJob, digests: Callable[[str], dict[str, str]]
+    pretraining: MakeJob, digests: Callable[[str], dict[str, str]]
 ) -> None:
     settings = {"batch_size": 64, "sequence_length": 128, "tokens": 12 * 64 * 128}
     folder, whole = (pretraining(name, **settings) for name in ("short", "ample"))

@@ -34,9 +34,9 @@ def lose_all(store: Path) -> None:
 
 
 def test_a_job_whose_store_is_missing_or_damaged_names_it_and_runs_once_it_is_restored(
-    home: Path, pretraining: MakeJob, digests: Callable[[str], dict[str, str]]
+    prepared: Path, pretraining: MakeJob, digests: Callable[[str], dict[str, str]]
 ) -> None:
-    good, store = home / "stores" / "t-pretrain", home / "stores" / "frail"
+    good, store = prepared / "stores" / "t-pretrain", prepared / "stores" / "frail"
     folder, whole = pretraining("frail", store="frail"), pretraining("sound")
     harms = (cut, change_one_byte, lose_manifest, spoil_manifest, lose_all)
     for harm in harms:
@@ -47,7 +47,7 @@ def test_a_job_whose_store_is_missing_or_damaged_names_it_and_runs_once_it_is_re
         assert event["expected"], harm
         assert str(store) in event["error"], harm
     assert len(events(folder, "failed")) == len(harms)
-    assert not list((home / "checkpoints").glob("*frail*"))
+    assert not list((prepared / "checkpoints").glob("*frail*"))
     shutil.copytree(good, store, dirs_exist_ok=True)
     assert end(begin(folder)) == 0, log_of(folder)
     assert end(begin(whole)) == 0, log_of(whole)
