@@ -2,10 +2,12 @@
 
 import fcntl
 import logging
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 from django.db import OperationalError, close_old_connections
@@ -18,6 +20,7 @@ from training.models import Job
 
 log = logging.getLogger(__name__)
 
+ASIDE = "of-another-job"
 POLL_S = 0.2
 LOCK_WAIT_S = 30.0
 DATABASE_WAIT_S = 60.0
@@ -57,6 +60,7 @@ def run_claimed(job: Job) -> None:
     log.info("%s: attempt %d", job, job.attempts)
     try:
         with exclusive(job) as lock, leased(job) as gpus:
+            set_aside_leftovers(job)
             settle(job, Attempt(job).run(lock, gpus))
     except (Stopped, DirectoryBusy, GpusTaken, OperationalError) as reason:
         log.info("%s: given back (%s)", job, reason)
@@ -81,6 +85,19 @@ def exclusive(job: Job) -> Iterator[IO[bytes]]:
             beat(job)
             time.sleep(POLL_S)
         yield lock
+
+
+def set_aside_leftovers(job: Job) -> None:
+    """Moves what a first attempt finds in its directory out of the way: events of another job of its number,
+    from before a database was put back to an earlier state, must not be taken for its own."""
+    leftovers = [path for path in job.directory.iterdir() if path.name not in ("lock", ASIDE)]
+    if job.attempts > 1 or not leftovers:
+        return
+    (job.directory / ASIDE).mkdir(exist_ok=True)
+    aside = Path(tempfile.mkdtemp(dir=job.directory / ASIDE))
+    log.warning("%s: files of another job of its number were moved to %s", job, aside)
+    for path in leftovers:
+        path.rename(aside / path.name)
 
 
 def try_lock(lock: IO[bytes]) -> bool:

@@ -162,6 +162,18 @@ def test_no_second_child_starts_while_an_earlier_one_holds_the_directory(
     assert not (job.directory / "config.json").exists()
 
 
+def test_what_another_job_of_the_same_number_left_is_not_taken_for_this_ones() -> None:
+    job = job_of(start_short_flow("numbered", last="prepare"), "prepare")
+    job.directory.mkdir(parents=True)
+    (job.directory / "events.jsonl").write_text('{"type": "failed", "error": "of another job", "time": 1}\n')
+    runner.run_job(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.error) == (JobState.SUCCEEDED, "")
+    (kept,) = job.directory.glob("of-another-job/*/events.jsonl")
+    assert "of another job" in kept.read_text()
+    assert not any("of another job" in line.text for line in read_log(job))
+
+
 def test_a_child_that_fails_says_why_and_can_be_tried_again() -> None:
     """Pretraining over a store that lost its last bytes."""
     flow = start_short_flow("broken", last="midtrain")
