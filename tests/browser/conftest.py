@@ -68,7 +68,7 @@ def library_documents(site: DemoSite) -> Iterator[tuple[str, str]]:
     """Questions and answers about the library that instruct SFT was trained on."""
     [(name, checkpoint)] = site.rows(
         "SELECT s.name, c.name FROM tracing_store s, training_checkpoint c WHERE s.stage = 'instruct-sft' "
-        "AND c.stage = 'instruct-sft' AND c.final"
+        "AND c.stage = 'instruct-sft' AND c.final AND s.name = c.name"  # of the flow, not of a fine-tune
     )
     tokenizer = TextTokenizer.open(site.home / "checkpoints" / checkpoint)
     with TokenStore.open(site.home / "stores" / name) as store:

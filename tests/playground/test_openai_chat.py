@@ -205,7 +205,7 @@ async def test_streams_hold_no_threads(api: httpx.AsyncClient, engines: Supervis
     ask = LONG | {"stream": True, "temperature": 0}
     asking = [asyncio.create_task(api.post("/chat/completions", json=ask)) for _ in range(30)]
     engine = await in_database(Engine.objects.get)
-    await until(lambda: running_answers(engine) == 30)
+    await until(lambda: running_answers(engine) == 30, timeout_s=60.0)
     await until(lambda: len(request_threads()) < 10)
     assert running_answers(engine) == 30
     for task in asking:

@@ -45,6 +45,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "think-sft": {**TRAIN, "sequence_length": 256, "tokens": 20 * 512, "learning_rate": 1e-3},
     "instruct-sft": {**TRAIN, "sequence_length": 256, "tokens": 20 * 512, "learning_rate": 1e-3},
 }
+"""Of the stages that most tests run. A test module adds those of other stages only if it alone runs them; it
+hands the others to make_job as `changes`, since all modules of a test run share this dictionary."""
 
 
 def make_job(
@@ -59,7 +61,7 @@ def make_job(
     """A job directory under `home` that is ready to run; `changes` are to the stage's recipe."""
     path = home / "jobs" / (folder or stage)
     path.mkdir(parents=True, exist_ok=True)
-    recipe = build(STAGES[stage], {**RECIPES[stage], **(changes or {})}, stage)
+    recipe = build(STAGES[stage], {**RECIPES.get(stage, {}), **(changes or {})}, stage)
     config = job_config(stage, name, home, str(parent) if parent else None, recipe, 1)
     (path / "config.json").write_text(json.dumps(config))
     return path

@@ -18,14 +18,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.training.core_jobs import RECIPES, TRAIN, events, log_of, losses, make_job, run, start
+from tests.training.core_jobs import TRAIN, events, log_of, losses, make_job, run, start
 from training.core.saved import newest_state
 
 STEPS = 30
 CLOSE = 1e-3
 SHORT = {"tokens": STEPS * 256, "batch_size": 4, "store": "t-pretrain", "save_s": 1000.0}
 # A chosen answer and a rejected one need not differ in kind for the steps to be the same: any two do.
-RECIPES["think-dpo"] = {**TRAIN, "sequence_length": 256, "learning_rate": 1e-3, "warmup_share": 0.1}
+DPO = {**TRAIN, "sequence_length": 256, "learning_rate": 1e-3, "warmup_share": 0.1}
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,9 @@ def test_sft_and_dpo_in_two_processes_learn_as_in_one(home: Path, alone: Path) -
             name = f"{stage}-{processes}"
             (home / "tokenizers" / name).symlink_to(home / "tokenizers" / "t")
             changes = {"store": "t-think-sft", "batch_size": 2, "micro_batch_size": 1}
-            changes |= {"epochs": 0.5} if stage == "think-dpo" else {"tokens": 10 * 512}
+            changes = (
+                DPO | changes | {"epochs": 0.5} if stage == "think-dpo" else changes | {"tokens": 10 * 512}
+            )
             folder = make_job(home, stage, folder=name, name=name, parent=parent, changes=changes)
             assert run(with_processes(folder, processes)) == 0, log_of(folder)
             curves.append(losses(folder))

@@ -87,10 +87,17 @@ def logs(rollouts: list[Rollout]) -> list[float]:
 @pytest.fixture(scope="module")
 def bench(trained: Path) -> Iterator[Bench]:
     with tempfile.TemporaryDirectory(prefix="rl-") as short:  # of a path that fits a socket
+        before = engine_processes()
         bench = Bench(trained, Path(short), longest=96)
         with bench.actor:
             yield bench
-        assert not [child for child in psutil.Process().children() if "launch_engine" in str(child.cmdline())]
+        assert engine_processes() <= before
+
+
+def engine_processes() -> set[int]:
+    """Those that this process started; the engines of other tests may be among them."""
+    children = psutil.Process().children()
+    return {child.pid for child in children if "launch_engine" in str(child.cmdline())}
 
 
 def test_the_engine_s_log_probabilities_are_ours_and_answers_end_where_they_end(bench: Bench) -> None:
