@@ -52,7 +52,7 @@ PLOTS = (
     Plot("mfu", "MFU", "Share of the processor's peak that goes into the model.", percent),
     Plot("memory_bytes", "Memory", "Highest use so far.", gibibytes),
 )
-LOSS = PLOTS[0]
+LOSS, REWARD = PLOTS[:2]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,15 @@ def job_charts(series: Series) -> list[Chart]:
         for plot, svg in drawn
         if svg
     ]
+
+
+def main_chart(series: Series) -> Chart | None:
+    """What people look at first, drawn wide: the reward of a job that tries answers, else the loss."""
+    latest = series.latest()
+    for plot in (REWARD, LOSS):
+        if svg := metric_chart(series, plot, size=WIDE):
+            return Chart(plot, svg, plot.written(latest[plot.metric]) if plot.metric in latest else "")
+    return None
 
 
 def loss_chart(series: Series, *, title: str = "Loss") -> str:

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
-from training.charts import loss_chart
+from training.charts import main_chart
 from training.models import Flow
 from training.overview import FlowOverview, StageView, flow_overview, read_log, read_metrics
 
@@ -36,7 +36,7 @@ def flow(request: HttpRequest) -> HttpResponse:
         "flows": flows,
         "live": not (overview.finished or overview.failed),
         "stage": stage,
-        "chart": loss_chart(read_metrics(stage.job)),
+        "chart": main_chart(read_metrics(stage.job)),
         "log": read_log(stage.job),
         "scores": named_scores(stage.scores),
     }

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.charts import loss_chart, smooth
+from training.charts import loss_chart, main_chart, smooth
 from training.events import EventReader
 from training.journal import Journal, Series
 
@@ -160,3 +160,17 @@ def test_the_smoothed_curve_keeps_the_steps_and_stays_within_the_points(loss: li
     assert [step for step, _ in smoothed] == list(range(len(loss)))
     slack = 1e-6 * (1 + max(map(abs, loss)))
     assert all(min(loss) - slack <= value <= max(loss) + slack for _, value in smoothed)
+
+
+def test_the_curve_that_people_see_first_is_the_reward_where_answers_are_tried() -> None:
+    learning, trying = (
+        Series([1, 2], [3.0, 2.0]),
+        Series([1, 2], [0.01, -0.01], others={"reward": [0.5, 0.75]}),
+    )
+    chart = main_chart(learning)
+    assert chart
+    assert (chart.plot.metric, chart.now) == ("loss", "2")
+    chart = main_chart(trying)
+    assert chart
+    assert (chart.plot.metric, chart.now) == ("reward", "75 %")
+    assert main_chart(Series()) is None
