@@ -53,13 +53,13 @@ def run_until_steps(job: Job, steps: int) -> threading.Thread:
 def test_a_fine_tune_starts_from_its_parent_with_its_tokenizer_and_descends_from_it(
     instruct: Checkpoint,
 ) -> None:
-    job = start(instruct, "tune")
+    job = start(instruct, "started")
     assert (job.state, job.stage, job.parent) == (JobState.QUEUED, "instruct-sft", instruct)
     runner.run_job(job.pk)
     job.refresh_from_db()
     assert job.state == JobState.SUCCEEDED, job.error
     made = Checkpoint.objects.get(job=job, final=True)
-    assert made.name == "tune-instruct-sft"
+    assert made.name == "started-instruct-sft"
     assert list(made.parents.all()) == [instruct]
     assert made.tokenizer == instruct.tokenizer
     assert made.digest != instruct.digest
@@ -99,7 +99,7 @@ def test_a_cancelled_job_publishes_what_it_had_learned_and_one_can_run_on_from_t
     kept = Checkpoint.objects.get(job=job)
     assert not kept.final
     assert kept.step == steps_of(job)[-1]
-    further = clone_job(job, {"parent": kept, "name": "further", "settings": {"epochs": 1.0}})
+    further = clone_job(job, {"parent": kept, "name": "run-on", "settings": {"epochs": 1.0}})
     runner.run_job(further.pk)
     assert list(Checkpoint.objects.get(job=further, final=True).parents.all()) == [kept]
 
