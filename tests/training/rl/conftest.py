@@ -1,13 +1,13 @@
 """A data directory with a small midtrained checkpoint, and a judge on the loopback."""
 
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.training.core_jobs import MODEL, RECIPES, log_of, make_job, run_here
-from tests.training.verifiers.test_judge import Judge
+from tests.training.judge_server import judge
+
+__all__ = ["judge"]
 
 RL = {"batch_size": 2, "answers": 4, "steps": 4, "longest_answer": 12, "learning_rate": 1e-3}
 RL |= {"final_learning_rate": 1e-3, "held_out_problems": 0, "checkpoints": 1, "attention": "eager"}
@@ -27,17 +27,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert run_here(folder) == 0, log_of(folder)
         parent = home / "checkpoints" / f"t-{stage}"
     return home
-
-
-@pytest.fixture
-def judge() -> Iterator[Judge]:
-    server = Judge()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def make_rl(home: Path, name: str, **changes: object) -> Path:

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from tests.training.core_jobs import events, log_of, run_here
+from tests.training.judge_server import Judge
 from tests.training.rl.conftest import make_rl
 from tests.training.rl.prompt_stores import ids_in, short_answers, tokenizer_of, write_prompts
-from tests.training.verifiers.test_judge import Judge
 from tracing.core.stores.store import TokenStore
 from training.core.checkpoints import read_checkpoint
 from training.core.errors import TrainingError

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.training.core_jobs import events, log_of, run_here
+from tests.training.judge_server import Handler
 from tests.training.rl.conftest import make_rl
 from tests.training.rl.prompt_stores import write_prompts
-from tests.training.verifiers.test_judge import Handler
 from training.core.machine import Machine, write_machine
 from training.core.verifiers.code import CodeVerifier
 from training.core.verifiers.judge import Endpoint
