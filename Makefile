@@ -1,7 +1,7 @@
 # Headwater. `make` alone lists what can be made.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean lock engine browser java postgresql environments
+.PHONY: help demo test lint bench clean lock engine clients browser java postgresql environments
 
 PORT ?= 8000
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -14,7 +14,7 @@ help: ## list the targets
 demo: .venv/.installed ## install, start everything, train the demo's models, open the page (PORT=8000)
 	@exec .venv/bin/python manage.py demo --port $(PORT) $(ARGS)
 
-test: .venv/.installed-dev engine browser java postgresql ## whatever the tests need, then all of them (ARGS="-k name")
+test: .venv/.installed-dev engine clients browser java postgresql ## whatever the tests need, then all of them (ARGS="-k name")
 	@exec .venv/bin/python -m pytest $(ARGS)
 
 lint: .venv/.installed-dev ## ruff, mypy, djade and the migrations check
@@ -24,16 +24,16 @@ lint: .venv/.installed-dev ## ruff, mypy, djade and the migrations check
 	git ls-files --cached --others --exclude-standard '*.html' | xargs -r .venv/bin/djade --check --target-version 5.2
 	deploy/check-migrations
 
-bench: .venv/.installed-dev engine ## measure, and print the figures with their date and machine
+bench: .venv/.installed-dev engine clients ## measure, and print the figures with their date and machine
 	.venv/bin/python -m benchmarks $(ARGS)
 
 clean: ## remove the environments and caches; var/ stays unless CLEAN_DATA=1
-	rm -rf .venv .venv-engine .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-engine .venv-clients .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@if [ "$(CLEAN_DATA)" = 1 ]; then echo "Removing var/: checkpoints, chats, keys."; rm -rf var; \
 	 else echo "Kept var/ (checkpoints, chats, keys). CLEAN_DATA=1 removes it too."; fi
 
-environments: .venv/.installed-dev engine ## install both environments and nothing else
+environments: .venv/.installed-dev engine clients ## install every environment and nothing else
 
 lock: .venv/.installed-dev ## pin every dependency anew, from pyproject.toml
 	deploy/lock
@@ -54,6 +54,14 @@ lock: .venv/.installed-dev ## pin every dependency anew, from pyproject.toml
 	@mv .venv/.installing $@ && touch $@
 
 engine: .venv-engine/.installed
+
+clients: .venv-clients/.installed
+
+.venv-clients/.installed: requirements/clients.lock
+	rm -rf .venv-clients
+	$(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 .venv-engine/.installed: requirements/engine-cpu.lock requirements/engine-gpu.txt requirements/engine-transformers.lock
 	@deploy/check-python $(PYTHON)
