@@ -5,9 +5,10 @@ have been started with another checkpoint's, and a client must never choose a te
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 from playground.core.decoding import Decoded, StopFinder, TokenDecoder
 from playground.core.engine_client import EngineClient, GenerationRequest, Sampled
@@ -89,17 +90,20 @@ async def stream_completion(
     *,
     continue_raw_text: str | None = None,
     continue_token_ids: Sequence[int] | None = None,
+    template_options: Mapping[str, Any] | None = None,
     timeout_s: float = WAIT_S,
 ) -> AsyncIterator[Event]:
     """The events of one answer: Waiting as often as need be, Started, Pieces, Finished.
 
     `messages` have a role and a content each, oldest first. To go on with an answer that broke off, give its
-    token ids (exact), or its raw text. Closing the iterator ends the engine's work: wrap it in
-    `contextlib.aclosing`. Raises a GenerationError: PromptTooLong, EngineUnavailable, or EngineDied after any
-    number of pieces, which stay valid. An engine that dies before the first piece is tried again.
+    token ids (exact), or its raw text. `template_options` are further variables for the checkpoint's
+    template, such as enable_thinking: ours, never a client's own. Closing the iterator ends the engine's
+    work: wrap it in `contextlib.aclosing`. Raises a GenerationError: PromptTooLong, EngineUnavailable, or
+    EngineDied after any number of pieces, which stay valid. An engine that dies before the first piece is
+    tried again.
     """
     job = await asyncio.to_thread(
-        prepare, checkpoint, messages, parameters, continue_raw_text, continue_token_ids
+        prepare, checkpoint, messages, parameters, continue_raw_text, continue_token_ids, template_options
     )
     async with aclosing(generate(job, timeout_s=timeout_s)) as events:
         async for event in events:
@@ -122,12 +126,13 @@ def prepare(
     parameters: SamplingParameters,
     raw_text: str | None = None,
     token_ids: Sequence[int] | None = None,
+    template_options: Mapping[str, Any] | None = None,
 ) -> Job:
     """Check and encode everything; call it off the event loop, because a tokenizer may have to be read."""
     chat = chat_format(checkpoint.path, checkpoint.digest)
     if token_ids is None and raw_text is not None:
         token_ids = chat.tokenizer.encode(raw_text)[0]
-    prompt = chat.prompt(messages, continued=token_ids)
+    prompt = chat.prompt(messages, continued=token_ids, options=template_options)
     room = chat.room(prompt)
     new_tokens = min(parameters.max_tokens or room, room)
     return Job(

@@ -19,15 +19,15 @@ from django.utils import timezone
 
 from playground.cancellation import end
 from playground.chat.answer_stream import AnswerStream
-from playground.chat.history import conversation
+from playground.chat.history import conversation, template_options
 from playground.completions import (
     Finished,
     GenerationError,
     Piece,
-    SamplingParameters,
     Waiting,
     stream_completion,
 )
+from playground.core.answering import AnswerParameters
 from playground.core.think_split import split_thinking
 from playground.database import in_database
 from playground.models import Message, MessageState
@@ -128,8 +128,9 @@ async def follow_model(draft: Draft, stream: AnswerStream) -> None:
     answer = stream_completion(
         message.checkpoint,
         messages,
-        SamplingParameters.from_dict(message.parameters),
+        AnswerParameters.from_dict(message.parameters).sampling,
         continue_token_ids=draft.token_ids or None,
+        template_options=await in_database(template_options, message),
     )
     async with aclosing(answer) as events:
         async for event in events:

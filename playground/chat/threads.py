@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -19,11 +20,12 @@ class ThreadBusyError(Exception):
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a person sent: the text, the checkpoint that shall answer, and how to sample."""
+    """What a person sent: the text, the checkpoint that shall answer, how, and which files go with it."""
 
     text: str
     checkpoint: Checkpoint
     parameters: dict[str, Any] = field(default_factory=dict)
+    attachments: tuple[UUID, ...] = ()
 
 
 def create_thread(*, owner: User | None, session_key: str, prompt: Prompt) -> tuple[Thread, Message]:

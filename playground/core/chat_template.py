@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Template, TemplateError
+from jinja2 import Template, TemplateError, meta
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -19,11 +19,12 @@ FILE_NAME = "chat_template.jinja"
 
 
 class ChatTemplate:
-    """`tokens` are the special tokens that templates name, such as bos_token."""
+    """`tokens` are the special tokens that templates name, such as bos_token; `variables` all they read."""
 
     def __init__(self, source: str, tokens: Mapping[str, str]) -> None:
         self._template = compile_template(source)
         self._tokens = dict(tokens)
+        self.variables = variables_of(source)
 
     @classmethod
     def open(cls, directory: Path) -> "ChatTemplate":
@@ -35,25 +36,36 @@ class ChatTemplate:
             raise PromptError(f"{directory.name} has no {FILE_NAME}: it cannot hold a conversation.")
         return cls(source, special_tokens(configuration))
 
-    def render(self, messages: Sequence[Mapping[str, str]]) -> str:
-        """The conversation as text, ending where the assistant's turn begins."""
+    def render(self, messages: Sequence[Mapping[str, str]], **options: Any) -> str:
+        """The conversation as text, ending where the assistant's turn begins.
+
+        `options` are further variables for the template, such as enable_thinking. Ours, never a client's own.
+        """
+        given = {**options, **self._tokens}
         try:
-            return self._template.render(messages=messages, add_generation_prompt=True, **self._tokens)
+            return self._template.render(messages=messages, add_generation_prompt=True, **given)
         except TemplateError as error:
             raise PromptError(f"The model's chat template refuses this conversation: {error}") from error
 
 
+def environment() -> ImmutableSandboxedEnvironment:
+    made = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    made.filters["tojson"] = to_json
+    made.globals["raise_exception"] = raise_exception
+    made.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+    return made
+
+
 def compile_template(source: str) -> Template:
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
-    )
-    environment.filters["tojson"] = to_json
-    environment.globals["raise_exception"] = raise_exception
-    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
     try:
-        return environment.from_string(source)
+        return environment().from_string(source)
     except TemplateError as error:
         raise PromptError(f"The model's chat template cannot be read: {error}") from error
+
+
+def variables_of(source: str) -> frozenset[str]:
+    """The names that a template expects to be given."""
+    return frozenset(meta.find_undeclared_variables(environment().parse(source)))
 
 
 def to_json(value: Any, **options: Any) -> str:

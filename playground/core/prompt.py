@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer
 
 from playground.core.chat_template import ChatTemplate, read_json
 from playground.core.errors import PromptError, PromptTooLong
 from playground.core.think_split import OPEN
+from playground.core.thinking_controls import ThinkingControls
 from tracing.core.errors import TracingError
 from tracing.core.text.tokenizer import TextTokenizer
 
@@ -28,7 +30,10 @@ class Prompt:
 
 
 class ChatFormat:
-    """How one checkpoint reads a conversation: its template, tokenizer, end tokens and context length."""
+    """How one checkpoint reads a conversation: its template, tokenizer, end tokens and context length.
+
+    `controls` says what the template can be told about thinking.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -36,14 +41,23 @@ class ChatFormat:
         self.tokenizer = TextTokenizer.open(directory)
         self.end_ids = end_ids(directory)
         self.context_tokens = context_tokens(directory)
+        self.controls = ThinkingControls.of(self.template.variables)
 
-    def prompt(self, messages: Sequence[Message], *, continued: Sequence[int] | None = None) -> Prompt:
+    def prompt(
+        self,
+        messages: Sequence[Message],
+        *,
+        continued: Sequence[int] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Prompt:
         """The prompt for the next answer, or with `continued` for more of one that begins with those ids.
+
+        `options` are further variables for the template, as `controls.options` gives them.
 
         A template that opens the thinking itself (as Olmo 3 Think's does) begins the answer with it, so that
         an answer's raw text always holds its own tags.
         """
-        rendered, guard = self._render(messages)
+        rendered, guard = self._render(messages, options or {})
         prefilled = PREFILLED_THINKING.search(rendered)
         structure = rendered[: prefilled.start()] if prefilled else rendered
         begun = self._encode(prefilled.group(), guard) if prefilled else []
@@ -63,11 +77,11 @@ class ChatFormat:
             )
         return room
 
-    def _render(self, messages: Sequence[Message]) -> tuple[str, dict[str, str]]:
+    def _render(self, messages: Sequence[Message], options: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
         """The text, with stand-ins for special tokens that a message spells out, and what they stand for."""
         guard = {f"\ue000{secrets.token_hex(8)}\ue001": token for token in self._special_texts}
         safe = [{key: stand_in(value, guard) for key, value in message.items()} for message in messages]
-        return self.template.render(safe), guard
+        return self.template.render(safe, **options), guard
 
     def _encode(self, text: str, guard: Mapping[str, str]) -> list[int]:
         """Ids of the text. What a message spells out is text to the model, never the edge of a turn."""
