@@ -7,6 +7,8 @@ from django.db import models
 from django.utils import timezone
 
 from tracing.models import Store
+from training.access_rules.models import AccessRule as AccessRule
+from training.access_rules.models import Audience as Audience
 from training.datasets.models import Dataset as Dataset
 from training.datasets.models import DatasetFormat as DatasetFormat
 from training.datasets.models import DatasetState as DatasetState
