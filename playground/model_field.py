@@ -4,6 +4,8 @@ from typing import Any
 
 from django import forms
 
+from accounts.models import User
+from training.access import checkpoints_for
 from training.models import Checkpoint
 
 
@@ -13,7 +15,16 @@ class ModelField(forms.ModelChoiceField):
     def __init__(self, **options: Any) -> None:
         messages = {
             "required": "Choose a model first.",
-            "invalid_choice": "There is no model of that name any more. Choose another.",
+            "invalid_choice": "There is no model of that name for you any more. Choose another.",
         }
-        every = Checkpoint.objects.all()
-        super().__init__(every, to_field_name="name", error_messages=messages, **options)
+        super().__init__(Checkpoint.objects.none(), to_field_name="name", error_messages=messages, **options)
+
+
+class FormWithModels(forms.Form):
+    """A form whose models are those that `user` may talk to; None stands for somebody not signed in."""
+
+    def __init__(self, *args: Any, user: User | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for field in self.fields.values():
+            if isinstance(field, ModelField):
+                field.queryset = checkpoints_for(user)

@@ -36,8 +36,8 @@ CONTINUABLE = (MessageState.STOPPED, MessageState.INTERRUPTED, MessageState.FAIL
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
     """A new chat, with prompts that work on the models at hand."""
-    menu = model_menu(request.GET.get("model", ""))
-    return chat_page(request, menu=menu, examples=examples())
+    menu = model_menu(request.GET.get("model", ""), user=request.user)
+    return chat_page(request, menu=menu, examples=examples(request.user))
 
 
 @require_GET
@@ -46,7 +46,8 @@ def thread_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     lighting = Lighting.remembered(request)
     turns = [AnswerView.of(message, lighting) for message in thread.messages.select_related("checkpoint")]
     last = next((turn.message.checkpoint for turn in reversed(turns) if turn.message.checkpoint), None)
-    return chat_page(request, menu=model_menu(last.name if last else ""), thread=thread, turns=turns)
+    menu = model_menu(last.name if last else "", user=request.user)
+    return chat_page(request, menu=menu, thread=thread, turns=turns)
 
 
 def chat_page(request: HttpRequest, **context: Any) -> HttpResponse:
@@ -77,7 +78,7 @@ async def send(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
 
 
 def save_prompt(request: HttpRequest, pk: UUID | None) -> tuple[HttpResponse, UUID | None]:
-    form = MessageForm(request.POST)
+    form = MessageForm(request.POST, user=request.user)
     if not form.is_valid():
         return refusal(request, form.first_error()), None
     if pk:

@@ -40,8 +40,9 @@ async def beside(request: HttpRequest) -> HttpResponse:
 
 
 def new_pair_page(request: HttpRequest) -> HttpResponse:
-    left = model_menu(request.GET.get("a", ""))
-    right = model_menu(request.GET.get("b", "") or second_of(left.names, left.chosen))
+    left = model_menu(request.GET.get("a", ""), user=request.user)
+    second = request.GET.get("b", "") or second_of(left.names, left.chosen)
+    right = model_menu(second, user=request.user)
     return pair_page(request, left=left, right=right, pairs=list(own_pairs(request)[:LISTED]))
 
 
@@ -56,8 +57,8 @@ def pair(request: HttpRequest, pk: UUID) -> HttpResponse:
     row = own_pair(request, pk)
     rounds = rounds_of(row, Lighting.remembered(request))
     names = [view.message.checkpoint.name if view.message.checkpoint else "" for view in rounds[-1].answers]
-    menus = {"left": model_menu(names[0]), "right": model_menu(names[1])}
-    return pair_page(request, pair=row, rounds=rounds, **menus)
+    left, right = (model_menu(name, user=request.user) for name in names)
+    return pair_page(request, pair=row, rounds=rounds, left=left, right=right)
 
 
 def pair_page(request: HttpRequest, **context: Any) -> HttpResponse:
@@ -79,7 +80,7 @@ async def send(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
 
 
 def save_prompts(request: HttpRequest, pk: UUID | None) -> tuple[HttpResponse, Answers | tuple[()]]:
-    form = PairForm(request.POST)
+    form = PairForm(request.POST, user=request.user)
     if not form.is_valid():
         return refusal(request, form.first_error()), ()
     try:

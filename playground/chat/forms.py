@@ -3,14 +3,14 @@
 from django import forms
 
 from playground.chat.threads import Prompt
-from playground.model_field import ModelField
+from playground.model_field import FormWithModels, ModelField
 
 MAX_CHARACTERS = 32_000
 MAX_NEW_TOKENS = 32_768
 DEFAULT_NEW_TOKENS = 256
 
 
-class MessageForm(forms.Form):
+class MessageForm(FormWithModels):
     """A prompt and how its answer is sampled."""
 
     text = forms.CharField(strip=False)

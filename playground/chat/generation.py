@@ -32,6 +32,7 @@ from playground.core.think_split import split_thinking
 from playground.database import in_database
 from playground.models import Message, MessageState
 from tracing.core.errors import TracingError
+from training.access import checkpoints_for
 from training.traces import live_trace, trace_answer
 
 logger = logging.getLogger(__name__)
@@ -115,10 +116,18 @@ async def ending_of(draft: Draft, stream: AnswerStream) -> tuple[MessageState, s
         await asyncio.gather(end(writer), end(stop))
 
 
+def check_access(message: Message) -> None:
+    """However an answer is begun, again or anew, its thread's owner must be one who may talk to its model."""
+    checkpoint = message.checkpoint
+    if not checkpoints_for(message.thread.owner).filter(pk=message.checkpoint_id).exists():
+        raise GenerationError(f"{checkpoint} is not open to you now. Choose another model and send again.")
+
+
 async def follow_model(draft: Draft, stream: AnswerStream) -> None:
     message = draft.message
     if message.checkpoint is None:
         raise GenerationError("The model that was to answer has been deleted. Choose another and send again.")
+    await in_database(check_access, message)
     messages, draft.prompt = await in_database(conversation, message)
     spans = await LiveSpans.open(draft, stream)
     await stream.append(

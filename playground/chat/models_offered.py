@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from accounts.models import User
+from training.access import checkpoints_for
 from training.heads import find_heads
 from training.models import Checkpoint
 
@@ -59,9 +61,10 @@ class ModelMenu:
         return not self.heads and not self.others
 
 
-def model_menu(chosen: str = "") -> ModelMenu:
-    checkpoints = list(Checkpoint.objects.order_by("-created_at", "-id"))
-    heads = find_heads()
+def model_menu(chosen: str = "", *, user: User | None = None) -> ModelMenu:
+    """What this person may talk to; None stands for somebody who is not signed in."""
+    checkpoints = list(checkpoints_for(user).order_by("-created_at", "-id"))
+    heads = [head for head in find_heads() if head in checkpoints]
     others = [checkpoint for checkpoint in checkpoints if checkpoint not in heads]
     names = {checkpoint.name for checkpoint in checkpoints}
     first = next(iter([*reversed(heads), *others]), None)

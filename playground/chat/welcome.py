@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from accounts.models import User
+from training.access import checkpoints_for
 from training.heads import find_heads
-from training.models import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -15,9 +16,11 @@ class Example:
     why: str
 
 
-def examples() -> list[Example]:
+def examples(user: User | None = None) -> list[Example]:
     """Prompts for the think and the instruct model; for a base model before there are any."""
-    heads = {("think" if head.thinking else "instruct"): head.name for head in find_heads()}
+    open_to = set(checkpoints_for(user).values_list("name", flat=True))
+    found_heads = [head for head in find_heads() if head.name in open_to]
+    heads = {("think" if head.thinking else "instruct"): head.name for head in found_heads}
     found = []
     if think := heads.get("think"):
         found += [
@@ -36,7 +39,7 @@ def examples() -> list[Example]:
                 "An answer that leads to a line of the standard library.",
             )
         )
-    newest = Checkpoint.objects.order_by("created_at", "id").last()
+    newest = checkpoints_for(user).order_by("created_at", "id").last()
     if not found and newest:
         found.append(Example("def __init__(self", newest.name, "A base model goes on with your text."))
     return found

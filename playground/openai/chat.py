@@ -28,7 +28,7 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 async def complete_chat(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     body = read_body(request, ChatRequest)
     parameters = body.parameters()
-    checkpoint = await in_database(find_checkpoint, body.model)
+    checkpoint = await in_database(find_checkpoint, body.model, caller.user)
     turns = [message.turn() for message in body.messages]
     job = await asyncio.to_thread(prepare, checkpoint, turns, parameters)
     answer = Answer(checkpoint, body.return_token_ids)

@@ -5,35 +5,37 @@ from typing import Any
 from django.http import HttpRequest, JsonResponse
 
 from accounts.authentication import Caller
+from accounts.models import User
 from playground.database import in_database
 from playground.models import Engine, EngineState
 from playground.openai.errors import model_not_found
+from training.access import checkpoints_for
 from training.models import Checkpoint
 
 
 async def list_models(request: HttpRequest, caller: Caller) -> JsonResponse:
-    return JsonResponse({"object": "list", "data": await in_database(all_models)})
+    return JsonResponse({"object": "list", "data": await in_database(all_models, caller.user)})
 
 
 async def show_model(request: HttpRequest, caller: Caller, name: str) -> JsonResponse:
-    return JsonResponse(await in_database(one_model, name))
+    return JsonResponse(await in_database(one_model, name, caller.user))
 
 
-def all_models() -> list[dict[str, Any]]:
+def all_models(user: User) -> list[dict[str, Any]]:
     """Newest first."""
     loaded = loaded_ids()
-    checkpoints = Checkpoint.objects.order_by("-created_at", "-id")
+    checkpoints = checkpoints_for(user).order_by("-created_at", "-id")
     return [model_object(checkpoint, checkpoint.pk in loaded) for checkpoint in checkpoints]
 
 
-def one_model(name: str) -> dict[str, Any]:
-    checkpoint = find_checkpoint(name)
+def one_model(name: str, user: User) -> dict[str, Any]:
+    checkpoint = find_checkpoint(name, user)
     return model_object(checkpoint, checkpoint.pk in loaded_ids())
 
 
-def find_checkpoint(name: str) -> Checkpoint:
-    """The checkpoint of that name; a 404 in OpenAI's form if there is none."""
-    checkpoint = None if "\0" in name else Checkpoint.objects.filter(name=name).first()
+def find_checkpoint(name: str, user: User | None = None) -> Checkpoint:
+    """The checkpoint of that name that this person may talk to; a 404 in OpenAI's form if there is none."""
+    checkpoint = None if "\0" in name else checkpoints_for(user).filter(name=name).first()
     if checkpoint is None:
         raise model_not_found(name)
     return checkpoint

@@ -76,7 +76,7 @@ def traced(body: TraceBody, user: User) -> dict[str, Any]:
     if message is not None:
         subject = message_subject(message)
     if body.model is not None:
-        checkpoint = find_checkpoint(body.model)
+        checkpoint = find_checkpoint(body.model, user)
     elif message is not None and message.checkpoint is not None:
         checkpoint = message.checkpoint
     else:

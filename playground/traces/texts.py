@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.owners import Owner
 from playground.chat.models_offered import model_menu
 from playground.database import while_wanted
-from playground.model_field import ModelField
+from playground.model_field import FormWithModels, ModelField
 from playground.traces.requests import own_trace
 from tracing.core.errors import InputError, TracingError
 from tracing.core.request import TOKENS_MAX
@@ -22,7 +22,7 @@ CHARACTERS_MAX = 200_000
 LISTED = 50
 
 
-class TextForm(forms.Form):
+class TextForm(FormWithModels):
     """A text, and the model whose training data is searched for its words."""
 
     text = forms.CharField(strip=False, error_messages={"required": "Paste a text first."})
@@ -49,11 +49,11 @@ async def trace_home(request: HttpRequest) -> HttpResponse:
 
 
 def home_page(request: HttpRequest) -> HttpResponse:
-    return show_form(request, TextForm(), status=200)
+    return show_form(request, TextForm(user=request.user), status=200)
 
 
 def trace_text(request: HttpRequest) -> HttpResponse:
-    form = TextForm(request.POST)
+    form = TextForm(request.POST, user=request.user)
     if not form.is_valid():
         return show_form(request, form)
     try:
@@ -79,7 +79,8 @@ def show_form(request: HttpRequest, form: TextForm, status: int = 422) -> HttpRe
     chosen = str(form.data.get("model") or request.GET.get("model", ""))
     kept = KeptTrace.objects.of_browser(request).filter(kind=KeptKind.TEXT).defer("content", "prompt")
     errors = [error for found in form.errors.values() for error in found]
-    context = {"section": "trace", "form": form, "errors": errors, "menu": model_menu(chosen)}
+    menu = model_menu(chosen, user=request.user)
+    context = {"section": "trace", "form": form, "errors": errors, "menu": menu}
     context |= {"kept": kept[:LISTED], "characters_max": CHARACTERS_MAX}
     template = "playground/traces/_text_form.html" if request.htmx else "playground/traces/home.html"
     return render(request, template, context, status=status)

@@ -43,7 +43,7 @@ def start_job(body: CreateJob, user: User) -> Job:
             "measured instead (held_out in settings; full_valid_loss of the checkpoints)."
         )
         raise ApiError(400, message, code="unsupported_parameter", param="validation_file")
-    parent = find_checkpoint(body.model)
+    parent = find_checkpoint(body.model, user)
     dataset = checked_file(own_file(body.training_file, user, "training_file"))
     asked = Asked(body, parent, dataset, body.stage or stage_of(body.chosen[0], parent, dataset))
     job = start_fine_tune(
