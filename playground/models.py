@@ -79,9 +79,17 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
             return self.filter(owner=user)
         return self.filter(owner=None, session_key=session_key) if session_key else self.none()
 
+    def kept(self) -> "ThreadQuerySet":
+        """Without those that were deleted, though they can be had back for a while."""
+        return self.filter(deleted_at=None)
+
+    def listed(self) -> "ThreadQuerySet":
+        """Those that a history shows: kept, not temporary, and not beside another."""
+        return self.kept().filter(temporary=False, left_of=None, right_of=None)
+
 
 class Thread(models.Model):
-    """A conversation."""
+    """A conversation. Its messages are a tree: what was edited or asked again stands beside the first."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(
@@ -91,6 +99,26 @@ class Thread(models.Model):
     title = models.CharField(max_length=200)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(default=timezone.now, db_index=True)
+    leaf = models.ForeignKey(
+        "Message",
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="The end of the path that is shown; where there is none, the newest message.",
+    )
+    forked_from = models.ForeignKey(
+        "Message",
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="forks",
+        help_text="The message of another thread up to which this one was copied.",
+    )
+    temporary = models.BooleanField(
+        default=False, help_text="Kept out of the history, and deleted some time after its last message."
+    )
+    deleted_at = models.DateTimeField(
+        null=True, db_index=True, help_text="Since when it is deleted; it can be had back for a while."
+    )
 
     objects = ThreadQuerySet.as_manager()
 
@@ -134,7 +162,14 @@ class Message(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="messages")
-    position = models.PositiveIntegerField()
+    parent = models.ForeignKey(
+        "self",
+        null=True,
+        on_delete=models.CASCADE,
+        related_name="replies",
+        help_text="The message before it; none for the first.",
+    )
+    position = models.PositiveIntegerField(help_text="How many messages stand before it on its path.")
     role = models.CharField(max_length=20, choices=Role.choices)
     state = models.CharField(max_length=20, choices=MessageState.choices, default=MessageState.COMPLETE)
     raw_text = WrittenTextField(
@@ -155,7 +190,12 @@ class Message(models.Model):
 
     class Meta:
         ordering = ["position"]
-        constraints = [models.UniqueConstraint(fields=["thread", "position"], name="one_message_a_position")]
+        indexes = [models.Index(fields=["thread", "position"], name="message_by_position")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["thread"], condition=models.Q(state="writing"), name="one_answer_written_a_thread"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.role} {self.position} of {self.thread_id}"

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db import OperationalError
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -17,6 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from playground.chat import threads
 from playground.chat.answer_stream import AnswerStream
+from playground.chat.branches import path_of
 from playground.chat.engine_notice import engine_notice
 from playground.chat.forms import MessageForm
 from playground.chat.generation import start_writing
@@ -44,7 +44,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def thread_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     thread = get_object_or_404(own_threads(request), pk=pk)
     lighting = Lighting.remembered(request)
-    turns = [AnswerView.of(message, lighting) for message in thread.messages.select_related("checkpoint")]
+    turns = [AnswerView.of(message, lighting) for message in path_of(thread)]
     last = next((turn.message.checkpoint for turn in reversed(turns) if turn.message.checkpoint), None)
     menu = model_menu(last.name if last else "", user=request.user)
     return chat_page(request, menu=menu, thread=thread, turns=turns)
@@ -53,15 +53,10 @@ def thread_page(request: HttpRequest, pk: UUID) -> HttpResponse:
 def chat_page(request: HttpRequest, **context: Any) -> HttpResponse:
     context |= {
         "section": "chat",
-        "history": alone(own_threads(request))[:HISTORY],
+        "history": own_threads(request).listed()[:HISTORY],
         "notice": engine_notice(),
     }
     return render(request, "playground/chat.html", context)
-
-
-def alone(found: QuerySet[Thread]) -> QuerySet[Thread]:
-    """Without those that stand beside another: they have a page of their own."""
-    return found.filter(left_of=None, right_of=None)
 
 
 @require_POST
@@ -115,8 +110,7 @@ def go_to(request: HttpRequest, address: str) -> HttpResponse:
 def turn_response(request: HttpRequest, thread: Thread, answer: Message) -> HttpResponse:
     if not request.htmx:
         return redirect("thread", pk=thread.pk)
-    prompt = thread.messages.get(position=answer.position - 1)
-    turns = [AnswerView.of(prompt), AnswerView.of(answer)]
+    turns = [AnswerView.of(message) for message in (answer.parent, answer) if message]
     return render(request, "playground/_turns.html", {"turns": turns, "thread": thread})
 
 

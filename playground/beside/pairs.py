@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts.models import User
+from playground.chat.branches import path_of
 from playground.chat.presentation import AnswerView
 from playground.chat.threads import Prompt, add_turn, create_thread
 from playground.models import Message, MessageState, Pair, Role, Thread
@@ -89,7 +90,7 @@ def rounds_of(pair: Pair, lighting: Lighting) -> list[Round]:
 def turns_of(thread: Thread, lighting: Lighting) -> list[tuple[str, AnswerView]]:
     """(prompt, answer) for each answer."""
     found, prompt = list[tuple[str, AnswerView]](), ""
-    for message in thread.messages.select_related("checkpoint", "thread"):
+    for message in path_of(thread):
         if message.role == Role.USER:
             prompt = message.raw_text
         else:

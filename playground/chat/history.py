@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from playground.chat.branches import path_to
 from playground.core.answering import AnswerParameters
 from playground.core.prompt import ChatFormat, chat_format
 from playground.core.think_split import split_thinking
@@ -16,7 +17,7 @@ def conversation(answer: Message) -> tuple[list[Turn], str]:
     The oldest turns are left out first, the system prompt never. Raises PromptTooLong where the last prompt
     alone does not fit.
     """
-    before = answer.thread.messages.filter(position__lt=answer.position)
+    before = path_to(answer)[:-1]
     turns = [{"role": message.role, "content": visible_text(message)} for message in before]
     turns = [*system_turn(answer), *(turn for turn in turns if turn["content"])]
     prompt = next((turn["content"] for turn in reversed(turns) if turn["role"] == Role.USER), "")

@@ -1,21 +1,29 @@
 """Threads and their messages: what a person sends is saved before anything else happens."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from playground.chat.branches import end_of
 from playground.models import Message, MessageState, Role, Thread
+from tracing.core.errors import InputError
 from training.models import Checkpoint
 
 TITLE_CHARACTERS = 60
 
 
 class ThreadBusyError(Exception):
-    """The thread's last answer is still being written."""
+    """An answer of the thread, `answer`, is still being written."""
+
+    def __init__(self, answer: Message) -> None:
+        super().__init__("An answer of this chat is still being written. Stop it, or wait for its end.")
+        self.answer = answer
 
 
 @dataclass(frozen=True)
@@ -28,42 +36,85 @@ class Prompt:
     attachments: tuple[UUID, ...] = ()
 
 
-def create_thread(*, owner: User | None, session_key: str, prompt: Prompt) -> tuple[Thread, Message]:
+def create_thread(
+    *, owner: User | None, session_key: str, prompt: Prompt, temporary: bool = False
+) -> tuple[Thread, Message]:
     """A new thread with the prompt and an empty answer, to be written by chat.generation."""
     with transaction.atomic():
-        thread = Thread.objects.create(owner=owner, session_key=session_key, title=title_of(prompt.text))
+        thread = Thread.objects.create(
+            owner=owner, session_key=session_key, title=title_of(prompt.text), temporary=temporary
+        )
         return thread, add_turn(thread=thread, prompt=prompt)
 
 
-def add_turn(*, thread: Thread, prompt: Prompt) -> Message:
-    """Save the prompt and an empty answer at the end of the thread; returns the answer.
+def add_turn(*, thread: Thread, prompt: Prompt, after: Message | None = None) -> Message:
+    """Save the prompt and an empty answer behind a message, else at the shown end; returns the answer.
 
-    Raises ThreadBusyError while the last answer is still being written: one at a time.
+    Raises ThreadBusyError while an answer of the thread is still being written: one at a time.
     """
+    with one_at_a_time(thread):
+        before = after or end_of(thread)
+        return add_answer(question=add_question(thread=thread, after=before, prompt=prompt), prompt=prompt)
+
+
+def edit_prompt(*, message: Message, prompt: Prompt) -> Message:
+    """Save another prompt beside this one, with an empty answer; what was there stays. Errors as add_turn."""
+    with one_at_a_time(message.thread):
+        question = add_question(thread=message.thread, after=message.parent, prompt=prompt)
+        return add_answer(question=question, prompt=prompt)
+
+
+def answer_again(*, answer: Message, prompt: Prompt) -> Message:
+    """An empty answer beside this one, to the same question, by `prompt`'s model. Errors as add_turn."""
+    if answer.parent is None:
+        raise InputError(
+            "This answer stands at the beginning of its chat: there is no question to ask again."
+        )
+    with one_at_a_time(answer.thread):
+        return add_answer(question=answer.parent, prompt=prompt)
+
+
+@contextmanager
+def one_at_a_time(thread: Thread) -> Iterator[None]:
+    """A transaction that alone adds to a thread of which no answer is being written."""
     with transaction.atomic():
         Thread.objects.select_for_update().get(pk=thread.pk)
-        last = thread.messages.order_by("-position").first()
-        if last and last.state == MessageState.WRITING:
-            raise ThreadBusyError("The last answer is still being written. Stop it, or wait for its end.")
-        position = last.position + 1 if last else 0
-        Message.objects.create(thread=thread, position=position, role=Role.USER, raw_text=prompt.text)
-        Thread.objects.filter(pk=thread.pk).update(updated_at=timezone.now())
-        return Message.objects.create(
-            thread=thread,
-            position=position + 1,
-            role=Role.ASSISTANT,
-            state=MessageState.WRITING,
-            checkpoint=prompt.checkpoint,
-            parameters=prompt.parameters,
-        )
+        if writing := thread.messages.filter(state=MessageState.WRITING).first():
+            raise ThreadBusyError(writing)
+        yield
+
+
+def add_question(*, thread: Thread, after: Message | None, prompt: Prompt) -> Message:
+    position = after.position + 1 if after else 0
+    return Message.objects.create(
+        thread=thread, parent=after, position=position, role=Role.USER, raw_text=prompt.text
+    )
+
+
+def add_answer(*, question: Message, prompt: Prompt) -> Message:
+    """An empty answer to a question, as the new end of the thread's shown path."""
+    answer = Message.objects.create(
+        thread=question.thread,
+        parent=question,
+        position=question.position + 1,
+        role=Role.ASSISTANT,
+        state=MessageState.WRITING,
+        checkpoint=prompt.checkpoint,
+        parameters=prompt.parameters,
+    )
+    Thread.objects.filter(pk=question.thread_id).update(leaf=answer, updated_at=timezone.now())
+    return answer
 
 
 def reopen(message: Message, states: tuple[MessageState, ...]) -> bool:
-    """Mark an ended answer as being written again, if it is in one of `states`: once, whoever asks."""
-    changed = Message.objects.filter(pk=message.pk, state__in=states).update(
-        state=MessageState.WRITING, error=""
-    )
-    return bool(changed)
+    """Mark an ended answer as being written again, if it is in one of `states` and no other of its thread is:
+    once, whoever asks."""
+    try:
+        with transaction.atomic():
+            ended = Message.objects.filter(pk=message.pk, state__in=states)
+            return bool(ended.update(state=MessageState.WRITING, error=""))
+    except IntegrityError:  # another answer of the thread is being written: one_answer_written_a_thread
+        return False
 
 
 def title_of(text: str) -> str:

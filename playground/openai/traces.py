@@ -9,8 +9,9 @@ from django.urls import reverse
 from accounts.authentication import Caller
 from accounts.models import User
 from accounts.owners import Owner
+from playground.chat.branches import prompt_before
 from playground.database import in_database, while_wanted
-from playground.models import Message, Role
+from playground.models import Message
 from playground.openai.endpoint import read_body
 from playground.openai.errors import ApiError
 from playground.openai.models import find_checkpoint
@@ -86,7 +87,9 @@ def traced(body: TraceBody, user: User) -> dict[str, Any]:
 
 def own_message(body: TraceBody, user: User) -> Message:
     """The caller's own message; someone else's does not exist for them."""
-    messages = Message.objects.select_related("checkpoint").filter(thread__owner=user)
+    messages = Message.objects.select_related("checkpoint").filter(
+        thread__owner=user, thread__deleted_at=None
+    )
     message = messages.filter(pk=body.message).first()
     if message is None:
         raise ApiError(404, f"You have no message {body.message}.", code="message_not_found", param="message")
@@ -97,6 +100,4 @@ def message_subject(message: Message) -> dict[str, Any]:
     """An answer's own ids, with the prompt that it answers; any other message's text."""
     if not message.token_ids:
         return {"text": message.raw_text}
-    before = Message.objects.filter(thread=message.thread_id, position__lt=message.position, role=Role.USER)
-    prompt = before.order_by("-position").values_list("raw_text", flat=True).first()
-    return {"token_ids": message.token_ids, "prompt": prompt or ""}
+    return {"token_ids": message.token_ids, "prompt": prompt_before(message)}

@@ -15,7 +15,8 @@ from tracing.models import KeptTrace, Share
 
 
 def own_threads(request: HttpRequest) -> Any:
-    return Thread.objects.of_browser(request.user, request.session.session_key)
+    """The browser's own threads that it has not deleted."""
+    return Thread.objects.of_browser(request.user, request.session.session_key).kept()
 
 
 def own_answer(request: HttpRequest, pk: UUID) -> Message:

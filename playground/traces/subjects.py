@@ -8,8 +8,9 @@ from uuid import UUID
 
 from django.urls import reverse
 
+from playground.chat.branches import prompt_before
 from playground.core.think_split import split_thinking
-from playground.models import Message, MessageState, Role
+from playground.models import Message, MessageState
 from playground.traces.lighting import Lighting
 from playground.traces.numbers import Numbers
 from playground.traces.painting import AnswerHtml, Lit, answer_html, by_kind, by_relevance, plain_html
@@ -174,11 +175,6 @@ def answer_subject(message: Message, *, prompt: str = "") -> Subject:
 def answered(message: Message) -> Subject:
     """An answer, with the prompt that it answers."""
     return answer_subject(message, prompt=prompt_before(message))
-
-
-def prompt_before(message: Message) -> str:
-    before = Message.objects.filter(thread=message.thread_id, position__lt=message.position, role=Role.USER)
-    return before.order_by("-position").values_list("raw_text", flat=True).first() or ""
 
 
 def kept_subject(kept: KeptTrace) -> Subject:

@@ -69,9 +69,14 @@ async def test_options_are_obeyed(api: httpx.AsyncClient, instruct: Checkpoint, 
 
 def write_answer(owner: User | None, checkpoint: Checkpoint, token_ids: list[int]) -> Message:
     thread = Thread.objects.create(owner=owner, title="Chat")
-    Message.objects.create(thread=thread, position=0, role=Role.USER, raw_text="What is it?")
+    asked = Message.objects.create(thread=thread, position=0, role=Role.USER, raw_text="What is it?")
     return Message.objects.create(
-        thread=thread, position=1, role=Role.ASSISTANT, token_ids=token_ids, checkpoint=checkpoint
+        thread=thread,
+        parent=asked,
+        position=1,
+        role=Role.ASSISTANT,
+        token_ids=token_ids,
+        checkpoint=checkpoint,
     )
 
 

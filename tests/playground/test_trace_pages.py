@@ -73,9 +73,15 @@ def answer_of(owner: User, text: str, trace: Json) -> Message:
         name="demo", defaults={"stage": "sft", "step": 1, "steps": 1}
     )
     thread = Thread.objects.create(owner=owner, title="Chat")
-    Message.objects.create(thread=thread, position=0, role=Role.USER, raw_text=f"What? {EVIL}")
+    asked = Message.objects.create(thread=thread, position=0, role=Role.USER, raw_text=f"What? {EVIL}")
     return Message.objects.create(
-        thread=thread, position=1, role=Role.ASSISTANT, raw_text=text, checkpoint=checkpoint, trace=trace
+        thread=thread,
+        parent=asked,
+        position=1,
+        role=Role.ASSISTANT,
+        raw_text=text,
+        checkpoint=checkpoint,
+        trace=trace,
     )
 
 

@@ -47,11 +47,11 @@ class Surfaces:
         _, secret = create_key(user=ada, name="k", scopes=[Scope.TRACE])
         self.key = {"Authorization": f"Bearer {secret}"}
         thread = Thread.objects.create(owner=ada, title="Chat")
-        Message.objects.create(thread=thread, position=0, role=Role.USER, raw_text="What is it?")
+        asked = Message.objects.create(thread=thread, position=0, role=Role.USER, raw_text="What is it?")
         trace = trace_answer(checkpoint, self.ids)
         self.answer = Message.objects.create(
-            thread=thread, position=1, role=Role.ASSISTANT, raw_text=self.text, token_ids=self.ids,
-            checkpoint=checkpoint, trace=trace,
+            thread=thread, parent=asked, position=1, role=Role.ASSISTANT, raw_text=self.text,
+            token_ids=self.ids, checkpoint=checkpoint, trace=trace,
         )  # fmt: skip
         self.kept = keep_trace(owner=Owner(ada), trace=trace)
         self.share = share_trace(trace=self.kept)
