@@ -6,7 +6,10 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from playground.attachments.models import Attachment as Attachment
+from playground.attachments.models import AttachmentKind as AttachmentKind
 from playground.fields import WrittenJSONField, WrittenTextField
+from playground.presets.models import Preset as Preset
 from training.models import Checkpoint, Job
 
 

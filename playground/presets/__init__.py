@@ -1,0 +1,1 @@
+"""Settings of the composer that people keep under a name."""
