@@ -6,6 +6,10 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from rest_framework_api_key.models import AbstractAPIKey
 
+from accounts.limits.models import Limit as Limit
+from accounts.usage.models import Price as Price
+from accounts.usage.models import Usage as Usage
+
 
 class Scope(models.TextChoices):
     """What a key may do. A request that needs another scope gets a 403."""

@@ -1,0 +1,1 @@
+"""The page where people make, see and revoke the keys of their programs."""

@@ -1,0 +1,1 @@
+"""What people, groups, models and keys have used, and what it costs."""
