@@ -187,6 +187,9 @@ class Message(models.Model):
     trace = WrittenJSONField(
         null=True, help_text="Spans, documents and coverage, as POST /v1/traces answers."
     )
+    imported = models.BooleanField(
+        default=False, help_text="Came from a file: nobody here saw the model write it."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     first_token_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)

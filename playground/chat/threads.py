@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -37,24 +37,33 @@ class Prompt:
 
 
 def create_thread(
-    *, owner: User | None, session_key: str, prompt: Prompt, temporary: bool = False
+    *,
+    owner: User | None,
+    session_key: str,
+    prompt: Prompt,
+    temporary: bool = False,
+    question_id: UUID | None = None,
 ) -> tuple[Thread, Message]:
     """A new thread with the prompt and an empty answer, to be written by chat.generation."""
     with transaction.atomic():
         thread = Thread.objects.create(
             owner=owner, session_key=session_key, title=title_of(prompt.text), temporary=temporary
         )
-        return thread, add_turn(thread=thread, prompt=prompt)
+        return thread, add_turn(thread=thread, prompt=prompt, question_id=question_id)
 
 
-def add_turn(*, thread: Thread, prompt: Prompt, after: Message | None = None) -> Message:
+def add_turn(
+    *, thread: Thread, prompt: Prompt, after: Message | None = None, question_id: UUID | None = None
+) -> Message:
     """Save the prompt and an empty answer behind a message, else at the shown end; returns the answer.
 
-    Raises ThreadBusyError while an answer of the thread is still being written: one at a time.
+    `question_id` becomes the prompt's own, so that one that is sent twice can be told. Raises
+    ThreadBusyError while an answer of the thread is still being written: one at a time.
     """
     with one_at_a_time(thread):
         before = after or end_of(thread)
-        return add_answer(question=add_question(thread=thread, after=before, prompt=prompt), prompt=prompt)
+        question = add_question(thread=thread, after=before, prompt=prompt, pk=question_id)
+        return add_answer(question=question, prompt=prompt)
 
 
 def edit_prompt(*, message: Message, prompt: Prompt) -> Message:
@@ -84,10 +93,14 @@ def one_at_a_time(thread: Thread) -> Iterator[None]:
         yield
 
 
-def add_question(*, thread: Thread, after: Message | None, prompt: Prompt) -> Message:
-    position = after.position + 1 if after else 0
+def add_question(*, thread: Thread, after: Message | None, prompt: Prompt, pk: UUID | None = None) -> Message:
     return Message.objects.create(
-        thread=thread, parent=after, position=position, role=Role.USER, raw_text=prompt.text
+        pk=pk or uuid4(),
+        thread=thread,
+        parent=after,
+        position=after.position + 1 if after else 0,
+        role=Role.USER,
+        raw_text=prompt.text,
     )
 
 
