@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
+from django.apps import apps
 from django.db import models
 from django.http import HttpRequest
 
@@ -40,3 +41,9 @@ class OwnedQuerySet(models.QuerySet[Any]):
             return self.filter(owner=request.user)
         key = request.session.session_key
         return self.filter(owner=None, session_key=key) if key else self.none()
+
+
+def owned_models() -> list[type[models.Model]]:
+    """Every model whose rows belong to a person or a browser: those with `owner` and `session_key`."""
+    owned = {"owner", "session_key"}
+    return [model for model in apps.get_models() if owned <= {field.name for field in model._meta.fields}]

@@ -100,6 +100,36 @@ NODE_WAIT_S = Setting(
 ANONYMOUS_CHAT = Setting(
     "HEADWATER_ANONYMOUS", "0", "Let people chat without signing in. The demo turns it on."
 )
+SESSION_DAYS = Setting(
+    "HEADWATER_SESSION_DAYS",
+    "30",
+    "Days after a browser's last visit until it is signed out, or, where nobody had signed in, until its "
+    "chats and traces are deleted.",
+)
+SIGN_UP = Setting(
+    "HEADWATER_SIGN_UP",
+    "0",
+    "Let people make accounts for themselves, with a name and a password. Otherwise administrators make "
+    "them.",
+)
+OIDC_URL = Setting(
+    "HEADWATER_OIDC_URL",
+    "",
+    "Address of an OpenID Connect provider by which people may sign in (its issuer); empty for none.",
+)
+OIDC_CLIENT_ID = Setting("HEADWATER_OIDC_CLIENT_ID", "", "The id by which the provider knows Headwater.")
+OIDC_SECRET = Setting(
+    "HEADWATER_OIDC_SECRET", "", "The secret that the provider gave Headwater.", secret=True
+)
+OIDC_NAME = Setting(
+    "HEADWATER_OIDC_NAME", "Single sign-on", "What the provider is called on the page of signing in."
+)
+OIDC_GROUPS = Setting(
+    "HEADWATER_OIDC_GROUPS",
+    "",
+    "Claim of the provider that lists a person's groups, such as groups: at each sign-in they get those of "
+    "Headwater's groups that it names, and no others. Empty: administrators choose people's groups.",
+)
 ENGINE_SLOTS = Setting("HEADWATER_ENGINE_SLOTS", "2", "How many engine processes this node may run at once.")
 ENGINE_PYTHON = Setting(
     "HEADWATER_ENGINE_PYTHON",

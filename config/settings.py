@@ -62,6 +62,20 @@ def database() -> dict[str, object]:
     }
 
 
+def oidc_apps() -> list[dict[str, object]]:
+    """The one OpenID Connect provider that the environment names, or none."""
+    server_url, client_id = environment.OIDC_URL.text().rstrip("/"), environment.OIDC_CLIENT_ID.text()
+    if not server_url:
+        return []
+    if urlsplit(server_url).scheme not in {"http", "https"} or not client_id:
+        raise ImproperlyConfigured(
+            f"HEADWATER_OIDC_URL is {server_url!r}: it must begin with https:// and HEADWATER_OIDC_CLIENT_ID "
+            "must say by which id the provider knows Headwater"
+        )
+    app = {"provider_id": "oidc", "name": environment.OIDC_NAME.text(), "client_id": client_id}
+    return [{**app, "secret": environment.OIDC_SECRET.text(), "settings": {"server_url": server_url}}]
+
+
 SECRET_KEY = secret_key()
 ALLOWED_HOSTS = environment.ALLOWED_HOSTS.words()
 DATABASES = {"default": database()}
@@ -75,6 +89,10 @@ ELASTICSEARCH_CA_FILE = environment.ELASTICSEARCH_CA_FILE.text()
 ELASTICSEARCH_INDEX = environment.ELASTICSEARCH_INDEX.text()
 NODE_WAIT_S = environment.NODE_WAIT_S.integer(1, 300)
 ANONYMOUS_CHAT = environment.ANONYMOUS_CHAT.flag()
+SIGN_UP = environment.SIGN_UP.flag()
+OIDC_URL = environment.OIDC_URL.text().rstrip("/")
+OIDC_NAME = environment.OIDC_NAME.text()
+OIDC_GROUPS = environment.OIDC_GROUPS.text()
 ENGINE_SLOTS = environment.ENGINE_SLOTS.integer(1, 64)
 ENGINE_PYTHON = Path(environment.ENGINE_PYTHON.text())
 RECIPE = environment.RECIPE.text()
@@ -98,6 +116,10 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "csp",
     "django_htmx",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "rest_framework",
     "rest_framework_api_key",
     "accounts",
@@ -113,10 +135,12 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "accounts.visitors.middleware.keep_sessions",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
 ]
 
 if not ANONYMOUS_CHAT:
@@ -150,6 +174,23 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+SESSION_COOKIE_AGE = environment.SESSION_DAYS.integer(1, 3650) * 24 * 3600
+
+# django-allauth signs people in. Headwater sends no mail: whoever forgets a password asks an administrator.
+ACCOUNT_ADAPTER = "accounts.entrance.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_UNIQUE_EMAIL = False
+ACCOUNT_PREVENT_ENUMERATION = False
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_AUTHENTICATED_LOGIN_REDIRECTS = False
+ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "10/m/ip,5/5m/key", "signup": "20/h/ip"}
+SOCIALACCOUNT_ADAPTER = "accounts.entrance.adapters.ProviderAdapter"
+SOCIALACCOUNT_LOGIN_ON_GET = True
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": oidc_apps(), "OAUTH_PKCE_ENABLED": True}}
+EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -204,6 +245,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A training job holds its message for hours: Redis must not hand it to a second worker meanwhile.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 30 * 24 * 3600}
 CELERY_BEAT_SCHEDULE = {
+    "forget-visitors": {"task": "accounts.tasks.forget_visitors", "schedule": 3600.0},
     "recover-jobs": {"task": "training.tasks.recover_jobs", "schedule": 15.0},
     "recover-datasets": {"task": "training.tasks.recover_datasets", "schedule": 30.0},
     "recover-sweeps": {"task": "tracing.tasks.recover_sweeps", "schedule": 30.0},

@@ -1,6 +1,7 @@
 """The audit log tells who did what; it is read, searched, and never changed."""
 
 import pytest
+import redis
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
@@ -61,7 +62,9 @@ def test_an_act_that_is_rolled_back_leaves_no_entry() -> None:
     assert not AuditEntry.objects.exists()
 
 
-def test_sign_ins_of_staff_are_logged_and_no_others(grace: User, client: Client) -> None:
+def test_sign_ins_of_staff_are_logged_and_no_others(
+    grace: User, client: Client, redis_server: redis.Redis
+) -> None:
     User.objects.create_user("ada", password=PASSWORD)
     for name in ("ada", "grace"):
         client.post(reverse("sign-in"), {"username": name, "password": PASSWORD})
