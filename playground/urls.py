@@ -27,4 +27,6 @@ urlpatterns = [
     path("shared/<str:token>/", shared.shared_trace, name="shared-trace"),
     path("shared/<str:token>/spans/<int:start>-<int:end>/", shared.shared_spans, name="shared-trace-spans"),
     path("", include("playground.beside.urls")),
+    path("", include("playground.composer.urls")),
+    path("", include("playground.presets.urls")),
 ]

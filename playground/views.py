@@ -24,6 +24,7 @@ from playground.chat.models_offered import model_menu
 from playground.chat.page_stream import page_events
 from playground.chat.presentation import AnswerView
 from playground.chat.welcome import examples
+from playground.composer.views import page_context
 from playground.models import Message, MessageState, Thread
 from playground.traces.lighting import Lighting
 from playground.traces.requests import own_answer, own_threads
@@ -55,6 +56,7 @@ def chat_page(request: HttpRequest, **context: Any) -> HttpResponse:
         "section": "chat",
         "history": own_threads(request).listed()[:HISTORY],
         "notice": engine_notice(),
+        **page_context(request, model=context["menu"].chosen, thread=context.get("thread")),
     }
     return render(request, "playground/chat.html", context)
 

@@ -19,6 +19,7 @@ from playground.chat.engine_notice import engine_notice
 from playground.chat.generation import start_writing
 from playground.chat.models_offered import model_menu
 from playground.chat.threads import ThreadBusyError
+from playground.composer.views import page_context
 from playground.models import Pair
 from playground.traces.comparing import compare as compare_two_traces
 from playground.traces.lighting import Lighting
@@ -62,7 +63,9 @@ def pair(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def pair_page(request: HttpRequest, **context: Any) -> HttpResponse:
+    pair: Pair | None = context.get("pair")
     context |= {"section": "chat", "notice": engine_notice() or sharing_notice()}
+    context |= page_context(request, model=context["left"].chosen, thread=pair.left if pair else None)
     return render(request, "playground/beside/page.html", context)
 
 

@@ -3,20 +3,15 @@
 from django import forms
 
 from playground.chat.threads import Prompt
-from playground.model_field import FormWithModels, ModelField
+from playground.composer.settings_form import SettingsForm
 
 MAX_CHARACTERS = 32_000
-MAX_NEW_TOKENS = 32_768
-DEFAULT_NEW_TOKENS = 256
 
 
-class MessageForm(FormWithModels):
-    """A prompt and how its answer is sampled."""
+class MessageForm(SettingsForm):
+    """A prompt, and how its answer shall be made."""
 
     text = forms.CharField(strip=False)
-    model = ModelField()
-    temperature = forms.FloatField(min_value=0, max_value=2, required=False)
-    max_tokens = forms.IntegerField(min_value=1, max_value=MAX_NEW_TOKENS, required=False)
 
     def clean_text(self) -> str:
         text: str = self.cleaned_data["text"].replace("\r\n", "\n")
@@ -30,19 +25,9 @@ class MessageForm(FormWithModels):
         return text
 
     def first_error(self) -> str:
-        field, errors = next(iter(self.errors.items()))
-        if field == "text" and "required" in errors.as_json():
-            return "Write something first."
-        return (
-            errors[0]
-            if field in {"text", "model"}
-            else f"{field.replace('_', ' ').capitalize()}: {errors[0]}"
-        )
+        if errors := self.errors.get("text"):
+            return "Write something first." if "required" in errors.as_json() else str(errors[0])
+        return super().first_error()
 
     def prompt(self) -> Prompt:
-        temperature = self.cleaned_data["temperature"]
-        parameters = {
-            "temperature": 0.0 if temperature is None else temperature,
-            "max_tokens": self.cleaned_data["max_tokens"] or DEFAULT_NEW_TOKENS,
-        }
-        return Prompt(self.cleaned_data["text"], self.cleaned_data["model"], parameters)
+        return Prompt(self.cleaned_data["text"], self.cleaned_data["model"], self.parameters())
