@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from accounts.models import ApiKey, Scope, User
 from accounts.services import KeyRefused, find_key
+from accounts.terms.services import terms_due_of
 
 STAFF_SCOPES = {Scope.TRAIN, Scope.ADMIN}
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -52,6 +53,13 @@ def caller_of(request: HttpRequest) -> Caller:
 
     An Authorization header counts alone: one with a bad key is refused even in a signed-in browser.
     """
+    caller = unchecked_caller_of(request)
+    if terms := terms_due_of(caller.user):
+        raise NotAllowed(f"{terms} has not been accepted: sign in with a browser and accept it at /terms/.")
+    return caller
+
+
+def unchecked_caller_of(request: HttpRequest) -> Caller:
     if header := request.headers.get("Authorization"):
         return key_caller(header)
     if not request.user.is_authenticated:

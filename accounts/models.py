@@ -6,7 +6,10 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from rest_framework_api_key.models import AbstractAPIKey
 
+from accounts.banners.models import Banner as Banner
 from accounts.limits.models import Limit as Limit
+from accounts.terms.models import Terms as Terms
+from accounts.terms.models import TermsAcceptance as TermsAcceptance
 from accounts.usage.models import Price as Price
 from accounts.usage.models import Usage as Usage
 

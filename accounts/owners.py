@@ -1,13 +1,16 @@
 """Whose a thing is: a signed-in person's, or an anonymous browser session's. Never anyone else's."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.apps import apps
 from django.db import models
 from django.http import HttpRequest
 
-from accounts.models import User
+if TYPE_CHECKING:  # the models of rooms are made with this module
+    from accounts.models import User
 
 
 @dataclass(frozen=True)

@@ -5,4 +5,6 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("accounts.entrance.urls")),
     path("", include("accounts.people.urls")),
+    path("", include("accounts.terms.urls")),
+    path("", include("accounts.banners.urls")),
 ]

@@ -141,6 +141,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.terms.middleware.terms_first",
 ]
 
 if not ANONYMOUS_CHAT:
@@ -162,6 +163,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "csp.context_processors.nonce",
+                "accounts.banners.context.banners",
             ],
         },
     },
@@ -190,6 +192,8 @@ ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "10/m/ip,5/5m/key", "
 SOCIALACCOUNT_ADAPTER = "accounts.entrance.adapters.ProviderAdapter"
 SOCIALACCOUNT_LOGIN_ON_GET = True
 SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": oidc_apps(), "OAUTH_PKCE_ENABLED": True}}
+WITHOUT_TERMS = ("/admin/", "/api/", "/banners/", "/health", "/metrics", "/ready", "/shared/", "/sign-")
+WITHOUT_TERMS += ("/static/", "/terms/", "/v1/")
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 
 LANGUAGE_CODE = "en"

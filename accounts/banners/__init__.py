@@ -1,0 +1,1 @@
+"""Notices at the top of every page, for a time and for whom they concern."""

@@ -1,0 +1,1 @@
+"""Terms of use: numbered versions, each accepted by whoever goes on."""
