@@ -26,6 +26,7 @@ urlpatterns = [
     path("shares/<int:pk>/revoke/", shares.revoke, name="revoke-share"),
     path("shared/<str:token>/", shared.shared_trace, name="shared-trace"),
     path("shared/<str:token>/spans/<int:start>-<int:end>/", shared.shared_spans, name="shared-trace-spans"),
+    path("", include("playground.branching.urls")),
     path("", include("playground.beside.urls")),
     path("", include("playground.composer.urls")),
     path("", include("playground.presets.urls")),

@@ -2,21 +2,24 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from functools import partial
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from asgiref.sync import sync_to_async
-from django.db import OperationalError
+from django.db import IntegrityError, OperationalError
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts.owners import Owner
+from playground.branching.sending import Sending, uuid_or_none
+from playground.branching.turns import new_turns, stretch_of
 from playground.chat import threads
 from playground.chat.answer_stream import AnswerStream
-from playground.chat.branches import path_of
 from playground.chat.engine_notice import engine_notice
 from playground.chat.forms import MessageForm
 from playground.chat.generation import start_writing
@@ -25,7 +28,7 @@ from playground.chat.page_stream import page_events
 from playground.chat.presentation import AnswerView
 from playground.chat.welcome import examples
 from playground.composer.views import page_context
-from playground.models import Message, MessageState, Thread
+from playground.models import Message, MessageState
 from playground.traces.lighting import Lighting
 from playground.traces.requests import own_answer, own_threads
 
@@ -38,17 +41,20 @@ CONTINUABLE = (MessageState.STOPPED, MessageState.INTERRUPTED, MessageState.FAIL
 def home(request: HttpRequest) -> HttpResponse:
     """A new chat, with prompts that work on the models at hand."""
     menu = model_menu(request.GET.get("model", ""), user=request.user)
-    return chat_page(request, menu=menu, examples=examples(request.user))
+    temporary = "temporary" in request.GET
+    return chat_page(
+        request, menu=menu, examples=examples(request.user), question_id=uuid4(), temporary=temporary
+    )
 
 
 @require_GET
 def thread_page(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """A thread, on the path that it shows; with `at` on the newest one through that message."""
     thread = get_object_or_404(own_threads(request), pk=pk)
-    lighting = Lighting.remembered(request)
-    turns = [AnswerView.of(message, lighting) for message in path_of(thread)]
-    last = next((turn.message.checkpoint for turn in reversed(turns) if turn.message.checkpoint), None)
-    menu = model_menu(last.name if last else "", user=request.user)
-    return chat_page(request, menu=menu, thread=thread, turns=turns)
+    at, until = uuid_or_none(request.GET.get("at")), uuid_or_none(request.GET.get("until"))
+    stretch = stretch_of(thread, lighting=Lighting.remembered(request), at=at, until=until)
+    menu = model_menu(stretch.last_model, user=request.user)
+    return chat_page(request, menu=menu, thread=thread, stretch=stretch)
 
 
 def chat_page(request: HttpRequest, **context: Any) -> HttpResponse:
@@ -78,19 +84,43 @@ def save_prompt(request: HttpRequest, pk: UUID | None) -> tuple[HttpResponse, UU
     form = MessageForm(request.POST, user=request.user)
     if not form.is_valid():
         return refusal(request, form.first_error()), None
+    try:
+        answer, is_new = saved_once(request, pk, form.prompt())
+    except threads.ThreadBusyError as error:
+        return refusal(request, str(error)), None
+    if pk:
+        return turn_response(request, answer), answer.pk if is_new else None
+    return go_to(request, reverse("thread", args=[answer.thread_id])), answer.pk if is_new else None
+
+
+def saved_once(request: HttpRequest, pk: UUID | None, prompt: threads.Prompt) -> tuple[Message, bool]:
+    """The empty answer to a prompt; the one that there is, where the page sends the same prompt again."""
+    sending = Sending.of(request)
+    if before := sending.answer_before(own_threads(request), prompt):
+        return before, False
+    try:
+        return save_turn(request, pk, prompt, sending), True
+    except IntegrityError:  # another message has the id: it was sent twice at once, or the page was kept long
+        if before := sending.answer_before(own_threads(request), prompt):
+            return before, False
+        return save_turn(request, pk, prompt, replace(sending, question_id=uuid4())), True
+
+
+def save_turn(request: HttpRequest, pk: UUID | None, prompt: threads.Prompt, sending: Sending) -> Message:
     if pk:
         thread = get_object_or_404(own_threads(request), pk=pk)
-        try:
-            answer = threads.add_turn(thread=thread, prompt=form.prompt())
-        except threads.ThreadBusyError as error:
-            return refusal(request, str(error)), None
-        return turn_response(request, thread, answer), answer.pk
-    if not request.session.session_key:
-        request.session.create()
-    owner = request.user if request.user.is_authenticated else None
-    session_key = "" if owner else request.session.session_key
-    thread, answer = threads.create_thread(owner=owner, session_key=session_key, prompt=form.prompt())
-    return go_to(request, reverse("thread", args=[thread.pk])), answer.pk
+        after = get_object_or_404(thread.messages, pk=sending.after) if sending.after else None
+        return threads.add_turn(thread=thread, prompt=prompt, after=after, question_id=sending.question_id)
+    owner = Owner.of(request)
+    temporary = "temporary" in request.POST
+    _, answer = threads.create_thread(
+        owner=owner.user,
+        session_key=owner.session_key,
+        prompt=prompt,
+        temporary=temporary,
+        question_id=sending.question_id,
+    )
+    return answer
 
 
 def refusal(request: HttpRequest, error: str, status: int = 422) -> HttpResponse:
@@ -109,11 +139,12 @@ def go_to(request: HttpRequest, address: str) -> HttpResponse:
     return redirect(address)
 
 
-def turn_response(request: HttpRequest, thread: Thread, answer: Message) -> HttpResponse:
-    if not request.htmx:
-        return redirect("thread", pk=thread.pk)
-    turns = [AnswerView.of(message) for message in (answer.parent, answer) if message]
-    return render(request, "playground/_turns.html", {"turns": turns, "thread": thread})
+def turn_response(request: HttpRequest, answer: Message) -> HttpResponse:
+    """The new turns, to stand behind the page's own; the page anew where it does not show the end."""
+    if not request.htmx or "apart" in request.POST:
+        return go_to(request, reverse("thread", args=[answer.thread_id]))
+    context = {"stretch": new_turns(answer), "thread": answer.thread}
+    return render(request, "playground/branching/_new_turns.html", context)
 
 
 @require_GET

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -67,7 +67,12 @@ def add_turn(
 
 
 def edit_prompt(*, message: Message, prompt: Prompt) -> Message:
-    """Save another prompt beside this one, with an empty answer; what was there stays. Errors as add_turn."""
+    """Save another prompt beside this one, with an empty answer; what was there stays, its files go along.
+
+    Raises ThreadBusyError as add_turn does.
+    """
+    files = message.attachments.values_list("pk", flat=True)
+    prompt = replace(prompt, attachments=tuple(dict.fromkeys([*files, *prompt.attachments])))
     with one_at_a_time(message.thread):
         question = add_question(thread=message.thread, after=message.parent, prompt=prompt)
         return add_answer(question=question, prompt=prompt)
@@ -94,7 +99,7 @@ def one_at_a_time(thread: Thread) -> Iterator[None]:
 
 
 def add_question(*, thread: Thread, after: Message | None, prompt: Prompt, pk: UUID | None = None) -> Message:
-    return Message.objects.create(
+    question = Message.objects.create(
         pk=pk or uuid4(),
         thread=thread,
         parent=after,
@@ -102,6 +107,9 @@ def add_question(*, thread: Thread, after: Message | None, prompt: Prompt, pk: U
         role=Role.USER,
         raw_text=prompt.text,
     )
+    if prompt.attachments:
+        question.attachments.set(prompt.attachments)
+    return question
 
 
 def add_answer(*, question: Message, prompt: Prompt) -> Message:

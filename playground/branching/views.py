@@ -1,0 +1,125 @@
+"""/messages/…: editing a prompt, asking for another answer, forking. What was there always stays."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from playground.branching.again import form_again
+from playground.branching.forking import fork_thread
+from playground.branching.turns import stretch_of
+from playground.chat.generation import start_writing
+from playground.chat.threads import ThreadBusyError, answer_again, edit_prompt
+from playground.models import Message, Role
+from playground.traces.lighting import Lighting
+from playground.traces.requests import own_answer, own_threads
+from playground.views import go_to, refusal, unsaved
+from tracing.core.errors import InputError
+
+logger = logging.getLogger(__name__)
+Begun = tuple[HttpResponse, UUID | None]
+
+
+def own_message(request: HttpRequest, pk: UUID) -> Message:
+    """The browser's own message, whoever's words; someone else's, or nobody's, is a 404."""
+    messages = Message.objects.filter(thread__in=own_threads(request))
+    return get_object_or_404(messages.select_related("thread", "parent", "checkpoint"), pk=pk)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+async def edit(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """A box with the prompt's text; what is sent from it is asked beside the first."""
+    if request.method == "POST":
+        return await begun(request, save_edit, pk)
+    return await sync_to_async(edit_box)(request, pk)
+
+
+def edit_box(request: HttpRequest, pk: UUID) -> HttpResponse:
+    return show_box(request, own_prompt(request, pk))
+
+
+def own_prompt(request: HttpRequest, pk: UUID) -> Message:
+    return get_object_or_404(Message, pk=own_message(request, pk).pk, role=Role.USER)
+
+
+def show_box(request: HttpRequest, message: Message, *, error: str = "", status: int = 200) -> HttpResponse:
+    page = "playground/branching/_edit.html" if request.htmx else "playground/branching/edit.html"
+    return render(request, page, {"message": message, "error": error, "section": "chat"}, status=status)
+
+
+def save_edit(request: HttpRequest, pk: UUID) -> Begun:
+    message = own_prompt(request, pk)
+    last = message.replies.select_related("checkpoint").order_by("created_at").last()
+    form = form_again(request, text=request.POST.get("edited", ""), answer=last)
+    if not form.is_valid():
+        return refused(request, form.first_error()), None
+    answer = edit_prompt(message=message, prompt=form.prompt())
+    return shown(request, answer), answer.pk
+
+
+@never_cache
+@require_POST
+async def again(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Another answer to the same prompt, by the model and with the settings that the page has now."""
+    return await begun(request, save_again, pk)
+
+
+def save_again(request: HttpRequest, pk: UUID) -> Begun:
+    before = own_answer(request, pk)
+    form = form_again(request, text=before.parent.raw_text if before.parent else "", answer=before)
+    if not form.is_valid():
+        return refused(request, form.first_error()), None
+    answer = answer_again(answer=before, prompt=form.prompt())
+    return shown(request, answer), answer.pk
+
+
+async def begun(request: HttpRequest, save: Callable[[HttpRequest, UUID], Begun], pk: UUID) -> HttpResponse:
+    """Save what is asked, and begin its answer."""
+    saving: Callable[[HttpRequest, UUID], Awaitable[Begun]] = sync_to_async(save)
+    try:
+        response, answer_id = await saving(request, pk)
+    except (ThreadBusyError, InputError) as error:
+        return refused(request, str(error))
+    except OperationalError as error:
+        logger.error("A prompt could not be saved: %s", error)
+        return refused(request, unsaved(error), status=507)
+    if answer_id:
+        start_writing(answer_id)
+    return response
+
+
+def refused(request: HttpRequest, error: str, status: int = 422) -> HttpResponse:
+    """Why not, beside the box; the turns stay as they are."""
+    response = refusal(request, error, status=status)
+    response["HX-Reswap"] = "none"
+    return response
+
+
+def shown(request: HttpRequest, answer: Message) -> HttpResponse:
+    """The thread's path to the new answer."""
+    address = reverse("thread", args=[answer.thread_id])
+    if not request.htmx:
+        return redirect(f"{address}#turn-{answer.pk}")
+    stretch = stretch_of(answer.thread, lighting=Lighting.remembered(request), at=answer.pk)
+    context = {"stretch": stretch, "thread": answer.thread}
+    headers = {"HX-Replace-Url": address}
+    return HttpResponse(render(request, "playground/branching/_path.html", context).content, headers=headers)
+
+
+@never_cache
+@require_POST
+def fork(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """A new thread that begins as this one does, up to this message."""
+    try:
+        thread = fork_thread(message=own_message(request, pk))
+    except InputError as error:
+        return refused(request, str(error))
+    return go_to(request, reverse("thread", args=[thread.pk]))
