@@ -206,6 +206,23 @@ def test_the_loss_is_the_formula_token_by_token(seed: int, z_loss: float, learne
     assert objective.item() == pytest.approx(nll / count + z_loss * z / count, rel=1e-4, abs=1e-5)
 
 
+@given(st.integers(0, 2**31), st.floats(0, 1), st.floats(0.1, 50))
+def test_the_loss_has_the_gradient_of_its_formula(seed: int, z_loss: float, spread: float) -> None:
+    """As torch differentiates it where it is written out."""
+    rng = torch.Generator().manual_seed(seed)
+    hidden = torch.randn(1, 4, 3, generator=rng, dtype=torch.float64) * spread
+    head = torch.randn(7, 3, generator=rng, dtype=torch.float64)
+    labels, zeros = torch.randint(0, 7, (1, 4), generator=rng), torch.zeros(1, 4, dtype=torch.int64)
+    ours, theirs = hidden.clone().requires_grad_(), hidden.clone().requires_grad_()
+    objective, _ = next_token_loss(Given(ours, head), Batch(zeros, labels, zeros), z_loss)
+    logits = (theirs[0] @ head.T).float()
+    z = logits.logsumexp(-1).square().mean()
+    written_out = torch.nn.functional.cross_entropy(logits, labels[0]) + z_loss * z
+    objective.backward()
+    written_out.backward()
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-5)
+
+
 def test_the_loss_is_cross_entropy_plus_z_loss_over_labelled_tokens(store: TokenStore, model: Any) -> None:
     batch = batch_of(store, WHOLE, 1)
     objective, nll = next_token_loss(model, batch, 0.01)
