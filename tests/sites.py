@@ -157,7 +157,7 @@ class DemoSite:
         )
 
     def model(self, stage: str) -> str:
-        """Name of the checkpoint that a stage of the flow ended with: fine-tunes by other tests come later."""
+        """Name of the checkpoint that a stage of the flow ended with; fine-tunes come later."""
         rows = self.rows("SELECT name FROM training_checkpoint WHERE stage = ? AND final ORDER BY id", stage)
         return str(rows[0][0])
 
