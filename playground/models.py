@@ -8,8 +8,16 @@ from django.utils import timezone
 
 from playground.attachments.models import Attachment as Attachment
 from playground.attachments.models import AttachmentKind as AttachmentKind
+from playground.beside.models import Lineup as Lineup
+from playground.beside.models import Seat as Seat
+from playground.beside.models import Vote as Vote
 from playground.fields import WrittenJSONField, WrittenTextField
 from playground.presets.models import Preset as Preset
+from playground.ratings.models import Consent as Consent
+from playground.ratings.models import RatedRow as RatedRow
+from playground.ratings.models import Rating as Rating
+from playground.sharing.models import SharedThread as SharedThread
+from playground.sharing.models import SharedTurn as SharedTurn
 from training.models import Checkpoint, Job
 
 
@@ -88,7 +96,7 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
 
     def listed(self) -> "ThreadQuerySet":
         """Those that a history shows: kept, not temporary, and not beside another."""
-        return self.kept().filter(temporary=False, left_of=None, right_of=None)
+        return self.kept().filter(temporary=False, seat=None)
 
 
 class Thread(models.Model):
@@ -130,21 +138,6 @@ class Thread(models.Model):
 
     def __str__(self) -> str:
         return self.title
-
-
-class Pair(models.Model):
-    """Two conversations beside each other: the same prompts to two models. Its threads' owner is its own."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    left = models.OneToOneField(Thread, on_delete=models.CASCADE, related_name="left_of")
-    right = models.OneToOneField(Thread, on_delete=models.CASCADE, related_name="right_of")
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ["-created_at"]
-
-    def __str__(self) -> str:
-        return self.left.title
 
 
 class Role(models.TextChoices):

@@ -1,1 +1,1 @@
-"""Two models beside each other: one prompt, two answers, each with its trace."""
+"""Two or three models beside each other: one prompt, an answer each with its trace, and blind votes."""

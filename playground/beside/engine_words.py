@@ -1,4 +1,4 @@
-"""How two answers share the engines, said before anybody wonders why one waits."""
+"""How several answers share the engines, said before anybody wonders why one waits."""
 
 from datetime import timedelta
 
@@ -14,6 +14,6 @@ def sharing_notice() -> str:
     if Engine.objects.filter(heartbeat_at__gte=heard).count() != 1:
         return ""
     return (
-        "One engine serves here, so the answers of two models come one after the other: it writes the first, "
-        "then loads the other's weights. Reload or leave as you like, both are kept."
+        "One engine serves here, so the answers of several models come one after the other: it writes one, "
+        "then loads the next model's weights. Reload or leave as you like, all are kept."
     )

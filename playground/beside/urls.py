@@ -1,13 +1,17 @@
-"""Addresses of the page of two models."""
+"""Addresses of models beside each other."""
 
 from django.urls import path
 
-from playground.beside import views
+from playground.beside import views, voting
 
 urlpatterns = [
     path("compare/", views.beside, name="beside"),
     path("compare/", views.beside, name="compare"),
-    path("compare/<uuid:pk>/", views.pair, name="pair"),
-    path("compare/<uuid:pk>/messages/", views.send, name="pair-send"),
-    path("compare/<uuid:pk>/rounds/<int:number>/", views.together, name="pair-round"),
+    path("compare/score/", voting.score, name="score"),
+    path("compare/<uuid:pk>/", views.lineup, name="lineup"),
+    path("compare/<uuid:pk>/messages/", views.send, name="lineup-send"),
+    path("compare/<uuid:pk>/stop/", views.stop, name="lineup-stop"),
+    path("compare/<uuid:pk>/vote/", voting.vote, name="lineup-vote"),
+    path("compare/<uuid:pk>/rounds/<int:number>/", views.together, name="lineup-round"),
+    path("compare/<uuid:pk>/answers/<uuid:answer>/stream/", voting.veiled_stream, name="veiled-stream"),
 ]

@@ -1,4 +1,4 @@
-"""/compare/: one prompt to two models."""
+"""/compare/: one prompt to two or three models."""
 
 import logging
 from typing import Any
@@ -6,22 +6,25 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db import OperationalError
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts.owners import Owner
 from playground.beside.engine_words import sharing_notice
-from playground.beside.forms import PairForm
-from playground.beside.pairs import Answers, add_round, create_pair, own_pairs, rounds_of
+from playground.beside.forms import MODEL_FIELDS, LineupForm
+from playground.beside.lineups import add_round, create_lineup, models_of, own_lineups, threads_of, writing_in
+from playground.beside.pickers import kept_pickers, new_pickers
+from playground.beside.rounds import rounds_of
+from playground.chat.answer_stream import AnswerStream
 from playground.chat.engine_notice import engine_notice
 from playground.chat.generation import start_writing
-from playground.chat.models_offered import model_menu
 from playground.chat.threads import ThreadBusyError
 from playground.composer.views import page_context
-from playground.models import Pair
-from playground.traces.comparing import compare as compare_two_traces
+from playground.models import Lineup, Message
+from playground.traces.comparing import compare as compare_traces
 from playground.traces.lighting import Lighting
 from playground.views import go_to, refusal, unsaved
 
@@ -32,87 +35,97 @@ LISTED = 30
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 async def beside(request: HttpRequest) -> HttpResponse:
-    """A new pair; with `left` in the address, the comparison of two traces that there are already."""
+    """A new lineup; with `left` in the address, the comparison of traces that there are already."""
     if request.method == "POST":
         return await send(request)
     if "left" in request.GET:
-        return await compare_two_traces(request)
-    return await sync_to_async(new_pair_page)(request)
+        return await compare_traces(request)
+    return await sync_to_async(new_page)(request)
 
 
-def new_pair_page(request: HttpRequest) -> HttpResponse:
-    left = model_menu(request.GET.get("a", ""), user=request.user)
-    second = request.GET.get("b", "") or second_of(left.names, left.chosen)
-    right = model_menu(second, user=request.user)
-    return pair_page(request, left=left, right=right, pairs=list(own_pairs(request)[:LISTED]))
-
-
-def second_of(names: list[str], first: str) -> str:
-    return next((name for name in names if name != first), first)
+def new_page(request: HttpRequest) -> HttpResponse:
+    """With the models that the address names as `a`, `b` and `c`."""
+    asked = [request.GET.get(name, "") for name in ("a", "b", "c")]
+    context = {"pickers": new_pickers(asked, request.user), "blind": "blind" in request.GET}
+    return lineup_page(request, **context, lineups=list(own_lineups(request)[:LISTED]))
 
 
 @never_cache
 @require_GET
-def pair(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Both conversations; whoever reloads finds all that was written meanwhile."""
-    row = own_pair(request, pk)
+def lineup(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """All conversations; whoever reloads finds all that was written meanwhile."""
+    row = own_lineup(request, pk)
     rounds = rounds_of(row, Lighting.remembered(request))
-    names = [view.message.checkpoint.name if view.message.checkpoint else "" for view in rounds[-1].answers]
-    left, right = (model_menu(name, user=request.user) for name in names)
-    return pair_page(request, pair=row, rounds=rounds, left=left, right=right)
+    return lineup_page(request, lineup=row, rounds=rounds, pickers=kept_pickers(row, request.user))
 
 
-def pair_page(request: HttpRequest, **context: Any) -> HttpResponse:
-    pair: Pair | None = context.get("pair")
+def lineup_page(request: HttpRequest, **context: Any) -> HttpResponse:
     context |= {"section": "chat", "notice": engine_notice() or sharing_notice()}
-    context |= page_context(request, model=context["left"].chosen, thread=pair.left if pair else None)
+    row: Lineup | None = context.get("lineup")
+    thread = threads_of(row)[0] if row else None
+    context |= page_context(request, model=context["pickers"][0].chosen, thread=thread)
     return render(request, "playground/beside/page.html", context)
 
 
 @require_POST
 async def send(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
-    """Save a prompt for both models, and begin both answers."""
+    """Save a prompt for every model, and begin their answers."""
     try:
         response, answers = await sync_to_async(save_prompts)(request, pk)
     except OperationalError as error:
-        logger.error("A prompt for two could not be saved: %s", error)
+        logger.error("A prompt for several models could not be saved: %s", error)
         return refusal(request, unsaved(error), status=507)
     for answer in answers:
         start_writing(answer.pk)
     return response
 
 
-def save_prompts(request: HttpRequest, pk: UUID | None) -> tuple[HttpResponse, Answers | tuple[()]]:
-    form = PairForm(request.POST, user=request.user)
+def save_prompts(request: HttpRequest, pk: UUID | None) -> tuple[HttpResponse, list[Message]]:
+    row = own_lineup(request, pk) if pk else None
+    places = row.seats.count() if row else None
+    form = LineupForm(sent_fields(request, row), user=request.user, places=places)
     if not form.is_valid():
-        return refusal(request, form.first_error()), ()
+        return refusal(request, form.first_error()), []
+    asked = form.lineup_prompt()
     try:
-        row, answers = saved(request, pk, form)
+        if row:
+            answers = add_round(lineup=row, asked=asked)
+        else:
+            owner = Owner.of(request)
+            row, answers = create_lineup(owner=owner.user, session_key=owner.session_key, asked=asked)
     except ThreadBusyError as error:
-        return refusal(request, str(error)), ()
-    return go_to(request, reverse("pair", args=[row.pk])), answers
+        return refusal(request, str(error)), []
+    return go_to(request, reverse("lineup", args=[row.pk])), answers
 
 
-def saved(request: HttpRequest, pk: UUID | None, form: PairForm) -> tuple[Pair, Answers]:
-    if pk:
-        row = own_pair(request, pk)
-        return row, add_round(pair=row, asked=form.pair_prompt())
-    if not request.session.session_key:
-        request.session.create()
-    owner = request.user if request.user.is_authenticated else None
-    session_key = "" if owner else request.session.session_key or ""
-    return create_pair(owner=owner, session_key=session_key, asked=form.pair_prompt())
+def sent_fields(request: HttpRequest, row: Lineup | None) -> QueryDict:
+    """What was sent; while nobody may know the models, they stay those that there are."""
+    fields = request.POST.copy()
+    if row and row.is_veiled:
+        for name, model in zip(MODEL_FIELDS, models_of(row), strict=False):
+            fields[name] = model.name if model else ""
+    return fields
 
 
 @never_cache
 @require_GET
 def together(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
-    """What one round's two answers have together, once both are done; asked again until then."""
-    row = own_pair(request, pk)
+    """What can be done with a round's answers once all are there; asked again until then."""
+    row = own_lineup(request, pk)
     rounds = rounds_of(row, Lighting.remembered(request))
-    context = {"pair": row, "round": rounds[number] if number < len(rounds) else None}
+    found = rounds[number] if number < len(rounds) else None
+    context = {"lineup": row, "round": found, "is_last": number == len(rounds) - 1}
     return render(request, "playground/beside/_together.html", context)
 
 
-def own_pair(request: HttpRequest, pk: UUID) -> Pair:
-    return get_object_or_404(own_pairs(request), pk=pk)
+@require_POST
+async def stop(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Stop every answer that is still being written; what there is stays."""
+    row = await sync_to_async(own_lineup)(request, pk)
+    for answer in await sync_to_async(writing_in)(row):
+        await AnswerStream(answer.pk).ask_to_stop()
+    return HttpResponse(status=204) if request.htmx else redirect("lineup", pk=row.pk)
+
+
+def own_lineup(request: HttpRequest, pk: UUID) -> Lineup:
+    return get_object_or_404(own_lineups(request), pk=pk)

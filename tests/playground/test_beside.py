@@ -1,4 +1,4 @@
-"""Two models beside each other: both prompts are saved or neither, and whose turn it is is said."""
+"""Models beside each other: every prompt is saved or none, names stay hidden until a vote, turns are told."""
 
 import uuid
 from datetime import timedelta
@@ -10,11 +10,24 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from playground.beside.pairs import PairPrompt, add_round, create_pair
+from playground.beside.forms import LineupForm
+from playground.beside.lineups import LineupPrompt, add_round, create_lineup, threads_of
+from playground.beside.models import Verdict
+from playground.beside.votes import VoteRefused, cast_vote
 from playground.chat.threads import Prompt, ThreadBusyError
 from playground.core.errors import EngineUnavailable
 from playground.engines import place_in_queue, want, what_is_missing
-from playground.models import Deployment, Engine, EngineState, Message, MessageState, Pair, Thread
+from playground.models import (
+    Deployment,
+    Engine,
+    EngineState,
+    Lineup,
+    Message,
+    MessageState,
+    Seat,
+    Thread,
+    Vote,
+)
 from training.models import Checkpoint
 
 pytestmark = pytest.mark.django_db
@@ -37,30 +50,42 @@ def visitor(client: Client) -> Client:
 
 
 @pytest.fixture
-def pair(models: list[Checkpoint], visitor: Client) -> Pair:
-    return create_pair(owner=None, session_key=visitor.cookies["sessionid"].value, asked=asked(models))[0]
+def lineup(models: list[Checkpoint], visitor: Client) -> Lineup:
+    return begin(visitor, asked(models))
 
 
-def asked(models: list[Checkpoint], text: str = "What is 4 + 5?") -> PairPrompt:
-    return PairPrompt(Prompt(text, models[0], {"temperature": 0.0, "max_tokens": 5}), models[1])
+def begin(visitor: Client, prompt: LineupPrompt) -> Lineup:
+    key = visitor.cookies["sessionid"].value
+    return create_lineup(owner=None, session_key=key, asked=prompt)[0]
 
 
-def complete(pair: Pair, *, with_trace: bool = False) -> None:
+def asked(
+    models: list[Checkpoint], text: str = "What is 4 + 5?", *, sides: int = 2, blind: bool = False
+) -> LineupPrompt:
+    prompt = Prompt(text, models[0], {"temperature": 0.0, "max_tokens": 5})
+    return LineupPrompt(prompt, tuple(models[1:sides]), blind=blind)
+
+
+def complete(lineup: Lineup, *, with_trace: bool = False) -> None:
     span = {"start": 0, "end": 4, "token_start": 0, "token_end": 1, "text": "nine", "count": 1}
     trace = {
         "spans": [span | {"log_probability": -3.0, "relevance": "low", "stages": {"x": 1}, "documents": []}],
         "documents": [], "indexes": [], "text": "nine", "token_ids": [1], "model": "one",
         "coverage": {"share": 1.0, "longest_span_tokens": 1, "novel_share": 0.0}, "withheld": [],
     }  # fmt: skip
-    for thread in (pair.left, pair.right):
+    for thread in threads_of(lineup):
         row = thread.messages.filter(state=MessageState.WRITING)
         row.update(
             state=MessageState.COMPLETE, raw_text="nine", token_ids=[1], trace=trace if with_trace else None
         )
 
 
-def test_one_prompt_begins_two_answers_by_two_models(pair: Pair) -> None:
-    for thread, name in ((pair.left, "one"), (pair.right, "two")):
+@pytest.mark.parametrize("sides", [2, 3])
+def test_one_prompt_begins_an_answer_by_every_model(
+    visitor: Client, models: list[Checkpoint], sides: int
+) -> None:
+    lineup = begin(visitor, asked(models, sides=sides))
+    for thread, name in zip(threads_of(lineup), ("one", "two", "three")[:sides], strict=True):
         prompt, answer = thread.messages.all()
         assert prompt.raw_text == "What is 4 + 5?"
         assert answer.state == MessageState.WRITING
@@ -68,61 +93,141 @@ def test_one_prompt_begins_two_answers_by_two_models(pair: Pair) -> None:
         assert answer.checkpoint.name == name
 
 
-def test_while_one_still_answers_nothing_is_added_to_the_other(pair: Pair, models: list[Checkpoint]) -> None:
-    pair.left.messages.filter(state=MessageState.WRITING).update(state=MessageState.COMPLETE)
+def test_while_one_still_answers_nothing_is_added_to_the_others(
+    lineup: Lineup, models: list[Checkpoint]
+) -> None:
+    left, right = threads_of(lineup)
+    left.messages.filter(state=MessageState.WRITING).update(state=MessageState.COMPLETE)
     with pytest.raises(ThreadBusyError):
-        add_round(pair=pair, asked=asked(models, "And 5 + 6?"))
-    assert pair.left.messages.count() == pair.right.messages.count() == 2
-    complete(pair)
-    left, right = add_round(pair=pair, asked=asked(models, "And 5 + 6?"))
-    assert (left.position, right.position) == (3, 3)
+        add_round(lineup=lineup, asked=asked(models, "And 5 + 6?"))
+    assert left.messages.count() == right.messages.count() == 2
+    complete(lineup)
+    assert [answer.position for answer in add_round(lineup=lineup, asked=asked(models, "And?"))] == [3, 3]
 
 
-def test_a_thread_stands_in_one_pair_only(pair: Pair) -> None:
+def test_a_thread_stands_in_one_lineup_only(lineup: Lineup) -> None:
     with pytest.raises(IntegrityError):
-        Pair.objects.create(left=pair.left, right=pair.right)
+        Seat.objects.create(lineup=Lineup.objects.create(), place=0, thread=threads_of(lineup)[0])
 
 
-def test_a_reload_shows_both_and_what_can_be_compared(visitor: Client, pair: Pair) -> None:
-    address = f"/compare/{pair.pk}/"
+@pytest.mark.parametrize("sides", [2, 3])
+def test_a_reload_shows_all_and_what_can_be_compared(
+    visitor: Client, models: list[Checkpoint], sides: int
+) -> None:
+    lineup = begin(visitor, asked(models, sides=sides))
+    address = f"/compare/{lineup.pk}/"
     page = visitor.get(address).content.decode()
     assert page.count('class="prompt"') == 1
-    assert page.count("sse-connect") == 2
+    assert page.count("sse-connect") == sides
     assert "Compare their traces" not in page
-    complete(pair, with_trace=True)
+    complete(lineup, with_trace=True)
     page = visitor.get(address).content.decode()
     assert "sse-connect" not in page
-    left, right = (thread.messages.get(role="assistant").pk for thread in (pair.left, pair.right))
+    answers = [thread.messages.get(role="assistant").pk for thread in threads_of(lineup)]
+    refs = zip(("left", "right", "third"), answers, strict=False)
+    query = "&amp;".join(f"{name}=answer-{pk}" for name, pk in refs)
     together = visitor.get(f"{address}rounds/0/").content.decode()
-    assert f"/compare/?left=answer-{left}&amp;right=answer-{right}" in together
+    assert f"/compare/?{query}" in together
     assert "hx-trigger" not in together
 
 
-def test_pairs_have_their_own_list_and_leave_the_chats_alone(visitor: Client, pair: Pair) -> None:
-    assert f"/compare/{pair.pk}/" in visitor.get("/compare/").content.decode()
-    assert str(pair.left.pk) not in visitor.get("/").content.decode()
+def test_lineups_have_their_own_list_and_leave_the_chats_alone(visitor: Client, lineup: Lineup) -> None:
+    assert f"/compare/{lineup.pk}/" in visitor.get("/compare/").content.decode()
+    assert str(threads_of(lineup)[0].pk) not in visitor.get("/").content.decode()
+
+
+def test_a_blind_lineup_names_no_model_until_the_vote(visitor: Client, models: list[Checkpoint]) -> None:
+    lineup = begin(visitor, asked(models, sides=3, blind=True))
+    address = f"/compare/{lineup.pk}/"
+    complete(lineup, with_trace=True)
+    pages = [address, f"{address}rounds/0/"]
+    for page in pages:
+        content = visitor.get(page).content.decode()
+        assert not [
+            name for name in ("one", "two", "three") if f">{name}<" in content or f'"{name}"' in content
+        ]
+        assert "/spans/" not in content
+        assert "In the training data" not in content
+    assert visitor.post(f"{address}vote/", {"verdict": "1"}).status_code == 302
+    names = [thread.messages.last().checkpoint.name for thread in threads_of(lineup)]
+    content = visitor.get(address).content.decode()
+    assert f"You preferred <strong>{names[1]}</strong>" in content
+    assert all(f">{name}<" in content for name in names)
+    assert Vote.objects.get().names == names
+
+
+def test_the_models_of_a_blind_lineup_stay_where_they_are(visitor: Client, models: list[Checkpoint]) -> None:
+    lineup = begin(visitor, asked(models, blind=True))
+    complete(lineup)
+    before = [thread.messages.last().checkpoint for thread in threads_of(lineup)]
+    sent = LineupForm({"text": "x", "model": "one", "right": "one", "blind": "1"})
+    assert not sent.is_valid()
+    assert "needs different models" in sent.first_error()
+    complete(lineup)
+    visitor.post(f"/compare/{lineup.pk}/messages/", {"text": "And?", "model": "three", "right": "three"})
+    assert [thread.messages.last().checkpoint for thread in threads_of(lineup)] == before
+
+
+def test_a_vote_stays_and_waits_for_every_answer(visitor: Client, models: list[Checkpoint]) -> None:
+    lineup = begin(visitor, asked(models, blind=True))
+    with pytest.raises(VoteRefused, match="Wait until every answer"):
+        cast_vote(lineup=lineup, verdict=Verdict.TIE)
+    complete(lineup)
+    for wrong in ({"verdict": "7"}, {"verdict": "nan"}, {}, {"verdict": "2"}):
+        assert visitor.post(f"/compare/{lineup.pk}/vote/", wrong).status_code == 422
+    cast_vote(lineup=lineup, verdict=Verdict.TIE)
+    with pytest.raises(VoteRefused, match="stays as it was cast"):
+        cast_vote(lineup=lineup, verdict=Verdict.BETTER, winner=0)
+    assert Vote.objects.get().verdict == Verdict.TIE
+
+
+def test_what_is_known_is_not_voted_on(lineup: Lineup) -> None:
+    complete(lineup)
+    with pytest.raises(VoteRefused, match="Only a blind comparison"):
+        cast_vote(lineup=lineup, verdict=Verdict.BETTER, winner=0)
+
+
+def test_the_running_score_counts_pair_by_pair(visitor: Client, models: list[Checkpoint]) -> None:
+    lineup = begin(visitor, asked(models, sides=3, blind=True))
+    complete(lineup)
+    vote = cast_vote(lineup=lineup, verdict=Verdict.BETTER, winner=0)
+    page = visitor.get("/compare/score/").content.decode()
+    mine, _ = page.split("Everybody's votes")
+    assert vote.preferred in mine
+    assert "1 vote" in mine
+    other = Client().get("/compare/score/").content.decode()
+    assert "None yet" in other.split("Everybody's votes")[0]
+    assert vote.preferred in other
 
 
 @pytest.mark.parametrize(
     ("verb", "address"),
-    [("get", "/compare/{}/"), ("post", "/compare/{}/messages/"), ("get", "/compare/{}/rounds/0/")],
+    [
+        ("get", "/compare/{}/"),
+        ("post", "/compare/{}/messages/"),
+        ("post", "/compare/{}/stop/"),
+        ("post", "/compare/{}/vote/"),
+        ("get", "/compare/{}/rounds/0/"),
+        ("get", "/compare/{}/answers/{}/stream/"),
+    ],
 )
-def test_other_peoples_pairs_do_not_exist(
-    pair: Pair, models: list[Checkpoint], verb: str, address: str
+def test_other_peoples_lineups_do_not_exist(
+    lineup: Lineup, models: list[Checkpoint], verb: str, address: str
 ) -> None:
-    complete(pair)
+    complete(lineup)
     reader = Client()
     reader.force_login(User.objects.create_user("reader"))
-    form = {"text": "Hello", "model": "one", "right": "two"}
+    form = {"text": "Hello", "model": "one", "right": "two", "verdict": "0"}
+    answer = threads_of(lineup)[0].messages.last()
     for stranger in (Client(), reader):
-        for pk in (pair.pk, uuid.uuid4()):
-            assert getattr(stranger, verb)(address.format(pk), form).status_code == 404
+        for pk in (lineup.pk, uuid.uuid4()):
+            assert getattr(stranger, verb)(address.format(pk, answer.pk), form).status_code == 404
     assert Message.objects.count() == 4
 
 
-def test_half_of_somebody_elses_pair_is_none_of_ones_own(visitor: Client, pair: Pair) -> None:
-    Thread.objects.filter(pk=pair.right.pk).update(session_key="another")
-    assert visitor.get(f"/compare/{pair.pk}/").status_code == 404
+def test_half_of_somebody_elses_lineup_is_none_of_ones_own(visitor: Client, lineup: Lineup) -> None:
+    Thread.objects.filter(pk=threads_of(lineup)[1].pk).update(session_key="another")
+    assert visitor.get(f"/compare/{lineup.pk}/").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -131,10 +236,12 @@ def test_half_of_somebody_elses_pair_is_none_of_ones_own(visitor: Client, pair: 
         ({"text": " "}, "Write something first."),
         ({"right": "none"}, "no model of that name"),
         ({"right": ""}, "Choose a model first."),
+        ({"third": "none"}, "no model of that name"),
+        ({"right": "one", "blind": "1"}, "needs different models"),
         ({"temperature": "nan"}, "Temperature: Enter a number."),
     ],
 )
-def test_what_cannot_be_sent_to_both_is_sent_to_neither(
+def test_what_cannot_be_sent_to_all_is_sent_to_none(
     client: Client, models: list[Checkpoint], fields: dict[str, str], says: str
 ) -> None:
     form = {"text": "Hello", "model": "one", "right": "two"} | fields

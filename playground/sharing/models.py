@@ -1,0 +1,71 @@
+"""Chats as they were when somebody shared them."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.owners import OwnedQuerySet
+from playground.fields import WrittenJSONField, WrittenTextField
+from tracing.models import new_token
+
+
+class SharedThreadQuerySet(OwnedQuerySet):
+    def living(self) -> "SharedThreadQuerySet":
+        """Neither revoked nor expired."""
+        now = timezone.now()
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
+
+
+class SharedThread(models.Model):
+    """A link by which anyone may read a chat as it was then, until it expires or its owner revokes it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    token = models.CharField(max_length=64, unique=True, default=new_token, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="shared_threads"
+    )
+    session_key = models.CharField(max_length=40, blank=True, db_index=True)
+    thread = models.ForeignKey(
+        "playground.Thread", null=True, on_delete=models.SET_NULL, related_name="shared"
+    )
+    digest = models.CharField(max_length=64, help_text="Of its turns: the same chat is not shared twice.")
+    title = models.CharField(max_length=200)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    objects = SharedThreadQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def is_living(self) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
+
+
+class SharedTurn(models.Model):
+    """One turn of a shared chat; never changed after it is made, and gone once the link is revoked."""
+
+    shared = models.ForeignKey(SharedThread, on_delete=models.CASCADE, related_name="turns")
+    position = models.PositiveIntegerField()
+    role = models.CharField(max_length=20)
+    text = WrittenTextField(blank=True, help_text="As the message's, thinking included.")
+    model = models.CharField(max_length=120, blank=True)
+    note = models.CharField(max_length=100, blank=True, help_text="How the answer ended, if not by itself.")
+    thinking_s = models.FloatField(null=True)
+    trace = WrittenJSONField(null=True, help_text="As POST /v1/traces answers.")
+    written_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["shared", "position"], name="one_turn_a_position")]
+
+    def __str__(self) -> str:
+        return f"turn {self.position} of {self.shared_id}"
