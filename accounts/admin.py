@@ -3,30 +3,33 @@
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
-from django.db import transaction
 from django.http import HttpRequest
 from rest_framework_api_key.admin import APIKeyModelAdmin
 
+from accounts.administration.audited import CHANGES, Audited
 from accounts.audit import Actor
-from accounts.models import ApiKey, AuditEntry, User
+from accounts.banners import admin as banners
+from accounts.models import ApiKey, AuditEntry
+from accounts.people import admin as people
 from accounts.services import log_key
+from accounts.terms import admin as terms
 
-admin.site.register(User, UserAdmin)
+__all__ = ["banners", "people", "terms"]
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(APIKeyModelAdmin):
+class ApiKeyAdmin(Audited, APIKeyModelAdmin):
     list_display = ["name", "prefix", "user", "scopes", "created", "last_used_at", "expiry_date", "revoked"]
     search_fields = ["name", "prefix", "user__username"]
 
-    @transaction.atomic
-    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any = None, change: bool = False) -> None:
-        super().save_model(request, obj, form, change)
-        if not change:
+    def audit(self, request: HttpRequest, action: str, obj: Any) -> None:
+        """In the words of the services."""
+        if action == "add":
             log_key(obj, "create key", Actor.of_request(request))
-        elif obj.revoked and "revoked" in form.changed_data:
+        elif action == "change" and obj.revoked and "revoked" in request.__dict__.get(CHANGES, {}):
             log_key(obj, "revoke key", Actor.of_request(request))
+        else:
+            super().audit(request, action, obj)
 
 
 @admin.register(AuditEntry)

@@ -106,7 +106,7 @@ JUDGE_MODEL = environment.JUDGE_MODEL.text()
 JUDGE_KEY = environment.JUDGE_KEY.text()
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "accounts.administration.apps.AdministrationConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -12,12 +13,22 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 
 from accounts.audit import Actor
+from training.access_rules import admin as access_rules
 from training.core.errors import JobError
 from training.evaluation_report import badge_words
-from training.fine_tuning.acts import steer_job
+from training.fine_tuning.acts import log_act, steer_job
 from training.jobs import retry_job
 from training.models import Checkpoint, Dataset, Evaluation, Flow, Job, TrainedOn
 from training.overview import flow_overview, share_of
+
+__all__ = ["access_rules"]
+
+
+def retried_on_record(job: Job, *, by: Actor) -> bool:
+    with transaction.atomic():
+        if retried := retry_job(job):
+            log_act(job, "retry job", by=by)
+    return retried
 
 
 class ReadOnly:
@@ -40,6 +51,7 @@ class JobInline(ReadOnly, admin.TabularInline):
 @admin.register(Flow)
 class FlowAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["name", "recipe", "progress", "created_at"]
+    search_fields = ["name"]
     inlines = [JobInline]
 
     @admin.display(description="progress")
@@ -86,7 +98,7 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
 
     @admin.action(description="Try failed jobs again from their last saved state", permissions=["retry"])
     def retry(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        retried = [str(job) for job in jobs if retry_job(job)]
+        retried = [str(job) for job in jobs if retried_on_record(job, by=Actor.of_request(request))]
         if retried:
             messages.success(request, f"Queued again: {', '.join(retried)}.")
         else:

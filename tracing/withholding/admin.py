@@ -23,7 +23,9 @@ NUMBERS_MAX = 10_000
 
 
 class History:
-    """Rows that are added by services and never changed or deleted by hand."""
+    """Rows that are added by services, which log it, and never changed or deleted by hand."""
+
+    audited_by_services = True
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -1,0 +1,1 @@
+"""The pages of administrators: one site, whose every act is on record."""
