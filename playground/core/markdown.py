@@ -15,16 +15,33 @@ import nh3
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-OPEN, CLOSE = "\ue000", "\ue001"
+from playground.core.rendering import code, formulas
+from playground.core.rendering.marks import CLOSE, OPEN, strip_marks
+
 TAGS = {
+    *("div", "span", "button"),
     *("p", "br", "hr", "blockquote", "pre", "code", "a", "em", "strong", "del", "s"),
     *("h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li"),
     *("table", "thead", "tbody", "tr", "th", "td"),
+    *formulas.TAGS,
 }
-ATTRIBUTES = {"a": {"href"}, "code": {"class"}, "ol": {"start"}}
+ATTRIBUTES = {
+    "a": {"href"},
+    "button": {"type", "class", "aria-label"},
+    "code": {"class"},
+    "div": {"class", "data-language"},
+    "ol": {"start"},
+    "p": {"class"},
+    "pre": {"tabindex"},
+    "span": {"class"},
+    **formulas.ATTRIBUTES,
+}
+CLEANER = nh3.Cleaner(tags=TAGS, attributes=ATTRIBUTES)
 # A list, heading or quote marker must stay the first thing on its line.
 BLOCK_PREFIX = re.compile(r"[ \t]*(?:(?:#{1,6}|[-*+]|\d{1,9}[.)]|>|\|)[ \t]*)*")
-PIECE = re.compile(r"""<(?:[^"'<>]|"[^"]*"|'[^']*')*>|[^<\ue000\ue001]+|[\ue000\ue001]|<""")
+PIECE = re.compile(
+    r"""<math[ >](?s:.*?)</math>|<(?:[^"'<>]|"[^"]*"|'[^']*')*>|[^<\ue000\ue001]+|[\ue000\ue001]|<"""
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +59,11 @@ class Paint:
 
 
 def markdown() -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
+    parser = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
+    formulas.formulas_plugin(parser)
+    parser.add_render_rule("fence", code.render_fence)
+    parser.add_render_rule("code_block", code.render_indented)
+    return parser
 
 
 MARKDOWN = markdown()
@@ -72,10 +93,6 @@ def leaves_as_is(text: str, plain: list[str], paints: list[Paint]) -> bool:
     return pairs == len(paints) and [strip_marks(block) for block in html] == plain
 
 
-def strip_marks(html: str) -> str:
-    return html.replace(OPEN, "").replace(CLOSE, "")
-
-
 def marked(text: str, paints: Iterable[Paint]) -> str:
     """`text` with one character before and one after each paint, past any block marker at a line's start."""
     pieces, done = [], 0
@@ -97,7 +114,7 @@ def block_html(text: str) -> list[str]:
     environment: dict[str, object] = {}
     blocks = top_level(MARKDOWN.parse(text, environment))
     rendered = (MARKDOWN.renderer.render(block, MARKDOWN.options, environment) for block in blocks)
-    return [nh3.clean(html, tags=TAGS, attributes=ATTRIBUTES) for html in rendered]
+    return [CLEANER.clean(html) for html in rendered]
 
 
 def top_level(tokens: Sequence[Token]) -> Iterable[list[Token]]:
@@ -123,7 +140,7 @@ def paint_block(html: str, paints: Iterable[Paint]) -> str:
             current = next(source)
         elif piece == CLOSE:
             current = None
-        elif piece.startswith("<") and len(piece) > 1:
+        elif piece.startswith("<") and len(piece) > 1 and not piece.startswith("<math"):
             inside_link += piece.startswith("<a ") - (piece == "</a>")
             out.append(piece)
         else:
