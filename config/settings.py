@@ -142,6 +142,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.terms.middleware.terms_first",
+    "accounts.limits.middleware.LimitMiddleware",
 ]
 
 if not ANONYMOUS_CHAT:

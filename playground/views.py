@@ -15,6 +15,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts.limits.services import admitted, release
 from accounts.owners import Owner
 from playground.branching.sending import Sending, uuid_or_none
 from playground.branching.turns import new_turns, stretch_of
@@ -99,11 +100,13 @@ def saved_once(request: HttpRequest, pk: UUID | None, prompt: threads.Prompt) ->
     if before := sending.answer_before(own_threads(request), prompt):
         return before, False
     try:
-        return save_turn(request, pk, prompt, sending), True
+        with admitted(request, "chat"):
+            return save_turn(request, pk, prompt, sending), True
     except IntegrityError:  # another message has the id: it was sent twice at once, or the page was kept long
         if before := sending.answer_before(own_threads(request), prompt):
             return before, False
-        return save_turn(request, pk, prompt, replace(sending, question_id=uuid4())), True
+        with admitted(request, "chat"):
+            return save_turn(request, pk, prompt, replace(sending, question_id=uuid4())), True
 
 
 def save_turn(request: HttpRequest, pk: UUID | None, prompt: threads.Prompt, sending: Sending) -> Message:
@@ -177,10 +180,18 @@ async def stop(request: HttpRequest, pk: UUID) -> HttpResponse:
 async def go_on(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Go on with an answer that was stopped, interrupted or cut short, from where its text ends."""
     answer = await sync_to_async(own_answer)(request, pk)
-    if await sync_to_async(threads.reopen)(answer, CONTINUABLE):
+    if await sync_to_async(reopened)(request, answer):
         start_writing(answer.pk)
     if not request.htmx:
         return redirect("thread", pk=answer.thread_id)
     await sync_to_async(answer.refresh_from_db)()
     context = {"turn": AnswerView.of(answer)}
     return await sync_to_async(render)(request, "playground/_article.html", context)
+
+
+def reopened(request: HttpRequest, answer: Message) -> bool:
+    with admitted(request, "chat") as admission:
+        is_reopened = threads.reopen(answer, CONTINUABLE)
+    if not is_reopened:
+        release(admission.spender, "chat")
+    return is_reopened

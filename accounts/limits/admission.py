@@ -70,8 +70,7 @@ def used_up(standing: Standing) -> str:
     rule = standing.rule
     if not rule.amount:
         return f"{rule.who} no {rule.resource.label} to use."
-    what = f"{rule.amount:,} {rule.resource.label} in any {rule.period.label}"
-    return f"{rule.who} {what}, and {standing.left:,} of them are left."
+    return f"{rule.who} {rule} in any {rule.period.label}, and {standing.left:,} of them are left."
 
 
 def come_again(rule: Rule, retry_after_s: int) -> str:

@@ -39,7 +39,9 @@ class Rule:
         return self.amount * units_of(self.resource)
 
     def __str__(self) -> str:
-        return f"{self.amount:,} {self.resource.label} a {self.period.label}"
+        """As people say it: 1 job, 50,000 tokens."""
+        label = str(self.resource.label)
+        return f"{self.amount:,} {label.removesuffix('s') if self.amount == 1 else label}"
 
 
 def units_of(resource: Resource) -> int:

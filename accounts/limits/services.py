@@ -1,6 +1,9 @@
 """The doors to the limits. Every address that makes Headwater work asks `admit` first; what tokens and
 GPU-seconds an answer took is told to `record_usage` when it ends."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 from redis.exceptions import RedisError
@@ -37,6 +40,7 @@ __all__ = [
     "admit",
     "admit_now",
     "admit_request",
+    "admitted",
     "record_usage",
     "release",
     "remember_visitor",
@@ -57,7 +61,7 @@ async def admit(spender: Spender, kind: str, *, tokens: int = RESERVED_TOKENS, t
         return Admission(spender, kind)
     costs = costs_of(tokens, times)
     try:
-        answer = await async_counters().take(*take_call(spender, rules, costs))
+        answer = await async_counters().take(*take_call(spender, rules, costs, times))
     except RedisError as error:
         raise LimitsUnavailable(UNAVAILABLE) from error
     return admission_of(spender, kind, read_answer(answer, rules), costs)
@@ -70,7 +74,7 @@ def admit_now(spender: Spender, kind: str, *, tokens: int = RESERVED_TOKENS, tim
         return Admission(spender, kind)
     costs = costs_of(tokens, times)
     try:
-        answer = counters().take(*take_call(spender, rules, costs))
+        answer = counters().take(*take_call(spender, rules, costs, times))
     except RedisError as error:
         raise LimitsUnavailable(UNAVAILABLE) from error
     return admission_of(spender, kind, read_answer(answer, rules), costs)
@@ -106,10 +110,23 @@ def record_usage(
     settle(spender, kind, tokens=prompt_tokens + completion_tokens, engine_s=engine_s)
 
 
-def release(admission: Admission) -> None:
+def release(spender: Spender, kind: str) -> None:
     """Give back what an admission holds, where nothing came of it. The request itself stays counted."""
-    if admission.is_reserved:
-        settle(admission.spender, admission.kind, tokens=0, engine_s=0.0)
+    settle(spender, kind, tokens=0, engine_s=0.0)
+
+
+@contextmanager
+def admitted(request: HttpRequest, kind: str, *, times: int = 1) -> Iterator[Admission]:
+    """Around the saving of what a page asks for: admits it first; gives back what it holds if it fails."""
+    admission = admit_now(Spender.of_request(request), kind, times=times)
+    try:
+        yield admission
+    except BaseException:
+        for _ in range(times if admission.is_reserved else 0):
+            release(admission.spender, kind)
+        raise
+    if admission.standings:
+        remember_visitor(request)
 
 
 def settle(spender: Spender, kind: str, *, tokens: int, engine_s: float) -> None:

@@ -1,7 +1,7 @@
 -- Takes from every counter, or from none.
 -- KEYS: the previous and the current window of each counter (as the library `limits` keeps them), then the
 -- list of the spender's reservations, then where a visitor's address is kept.
--- ARGV[1]: JSON {counters = [[resource, limit, window_ms, cost, elastic]], reserve = 0 or 1, stale_ms = ...,
+-- ARGV[1]: JSON {counters = [[resource, limit, window_ms, cost, elastic]], reservations = 0 or more, stale_ms = ...,
 -- address = "", address_s = ...}. An elastic counter needs one unit to be left, and gives what it has of the
 -- cost; the least that any counter of the resource gives is taken from all of them.
 -- Answers JSON {taken, pending, windows = [[previous, its ttl, current, ttl]]}.
@@ -46,11 +46,11 @@ if taken then
     add(KEYS[2 * i], window_ms, gives[resource])
     windows[i][3] = windows[i][3] + gives[resource]
     if windows[i][4] == 0 then windows[i][4] = 2 * window_ms end
-    if counter[5] == 1 then reserved[resource] = gives[resource] end
+    if counter[5] == 1 then reserved[resource] = math.floor(gives[resource] / asked.reservations) end
   end
-  if asked.reserve == 1 then
+  if asked.reservations > 0 then
     reserved.at = now_ms
-    redis.call('RPUSH', reservations, cjson.encode(reserved))
+    for _ = 1, asked.reservations do redis.call('RPUSH', reservations, cjson.encode(reserved)) end
     redis.call('LTRIM', reservations, -10000, -1)
     redis.call('PEXPIRE', reservations, 2 * asked.stale_ms)
   end

@@ -12,10 +12,19 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts.limits.services import admitted
 from accounts.owners import Owner
 from playground.beside.engine_words import sharing_notice
 from playground.beside.forms import MODEL_FIELDS, LineupForm
-from playground.beside.lineups import add_round, create_lineup, models_of, own_lineups, threads_of, writing_in
+from playground.beside.lineups import (
+    LineupPrompt,
+    add_round,
+    create_lineup,
+    models_of,
+    own_lineups,
+    threads_of,
+    writing_in,
+)
 from playground.beside.pickers import kept_pickers, new_pickers
 from playground.beside.rounds import rounds_of
 from playground.chat.answer_stream import AnswerStream
@@ -88,14 +97,18 @@ def save_prompts(request: HttpRequest, pk: UUID | None) -> tuple[HttpResponse, l
         return refusal(request, form.first_error()), []
     asked = form.lineup_prompt()
     try:
-        if row:
-            answers = add_round(lineup=row, asked=asked)
-        else:
-            owner = Owner.of(request)
-            row, answers = create_lineup(owner=owner.user, session_key=owner.session_key, asked=asked)
+        with admitted(request, "chat", times=len(asked.sides)):
+            row, answers = saved(request, row, asked)
     except ThreadBusyError as error:
         return refusal(request, str(error)), []
     return go_to(request, reverse("lineup", args=[row.pk])), answers
+
+
+def saved(request: HttpRequest, row: Lineup | None, asked: LineupPrompt) -> tuple[Lineup, list[Message]]:
+    if row:
+        return row, add_round(lineup=row, asked=asked)
+    owner = Owner.of(request)
+    return create_lineup(owner=owner.user, session_key=owner.session_key, asked=asked)
 
 
 def sent_fields(request: HttpRequest, row: Lineup | None) -> QueryDict:

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts.limits.services import admitted
 from playground.branching.again import form_again
 from playground.branching.forking import fork_thread
 from playground.branching.turns import stretch_of
@@ -61,7 +62,8 @@ def save_edit(request: HttpRequest, pk: UUID) -> Begun:
     form = form_again(request, text=request.POST.get("edited", ""), answer=last)
     if not form.is_valid():
         return refused(request, form.first_error()), None
-    answer = edit_prompt(message=message, prompt=form.prompt())
+    with admitted(request, "chat"):
+        answer = edit_prompt(message=message, prompt=form.prompt())
     return shown(request, answer), answer.pk
 
 
@@ -77,7 +79,8 @@ def save_again(request: HttpRequest, pk: UUID) -> Begun:
     form = form_again(request, text=before.parent.raw_text if before.parent else "", answer=before)
     if not form.is_valid():
         return refused(request, form.first_error()), None
-    answer = answer_again(answer=before, prompt=form.prompt())
+    with admitted(request, "chat"):
+        answer = answer_again(answer=before, prompt=form.prompt())
     return shown(request, answer), answer.pk
 
 

@@ -17,6 +17,7 @@ from uuid import UUID
 from django.db import DatabaseError
 from django.utils import timezone
 
+from accounts.limits.spender import Spender
 from playground.cancellation import end
 from playground.chat.answer_stream import AnswerStream
 from playground.chat.history import conversation, template_options
@@ -30,6 +31,7 @@ from playground.completions import (
 from playground.core.answering import AnswerParameters
 from playground.core.think_split import split_thinking
 from playground.database import in_database
+from playground.metering import Meter, metered
 from playground.models import Message, MessageState
 from tracing.core.errors import TracingError
 from training.access import checkpoints_for
@@ -141,7 +143,11 @@ async def follow_model(draft: Draft, stream: AnswerStream) -> None:
         continue_token_ids=draft.token_ids or None,
         template_options=await in_database(template_options, message),
     )
-    async with aclosing(answer) as events:
+    meter = Meter(
+        Spender(user_id=message.thread.owner_id, session_key=message.thread.session_key),
+        message.checkpoint.name,
+    )
+    async with aclosing(metered(answer, meter)) as events:
         async for event in events:
             match event:
                 case Waiting(reason=reason):

@@ -14,6 +14,7 @@ from accounts.authentication import Caller
 from playground.completions import Event, Finished, Piece, generate, prepare
 from playground.database import in_database, release_request_thread
 from playground.engines import wait_until_loaded
+from playground.metering import Meter, metered
 from playground.openai.answer import Answer
 from playground.openai.endpoint import read_body
 from playground.openai.errors import SERVER, ApiError, api_error
@@ -32,13 +33,14 @@ async def complete_chat(request: HttpRequest, caller: Caller) -> HttpResponseBas
     turns = [message.turn() for message in body.messages]
     job = await asyncio.to_thread(prepare, checkpoint, turns, parameters)
     answer = Answer(checkpoint, body.return_token_ids)
+    meter = Meter.of_request(request, caller, checkpoint.name)
     if not body.stream:
-        return JsonResponse(await read_whole(answer, generate(job)))
+        return JsonResponse(await read_whole(answer, metered(generate(job), meter)))
     # What can fail has failed by now, with a status of its own. The engine itself is asked only when the
     # stream begins: a client may leave before that, and then nobody would be there to stop the engine.
     await wait_until_loaded(checkpoint)
     include_usage = body.stream_options is not None and body.stream_options.include_usage
-    lines = chunk_lines(answer, generate(job), include_usage)
+    lines = chunk_lines(answer, metered(generate(job), meter), include_usage)
     return StreamingHttpResponse(lines, content_type="text/event-stream", headers=HEADERS)
 
 

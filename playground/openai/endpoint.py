@@ -14,8 +14,10 @@ from django.views.decorators.csrf import csrf_exempt
 from pydantic import BaseModel, ValidationError
 
 from accounts.authentication import Caller, caller_of
+from accounts.limits.services import release
 from playground.database import in_database
 from playground.openai.errors import SERVER, ApiError, api_error
+from playground.openai.limits import let_in, limit_headers
 
 logger = logging.getLogger(__name__)
 
@@ -26,9 +28,10 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def endpoint(
-    work: Work, *, method: str, scopes: tuple[str, ...]
+    work: Work, *, method: str, scopes: tuple[str, ...], kind: str = "api"
 ) -> Callable[..., Awaitable[HttpResponseBase]]:
-    """A view: `work(request, caller, **path)` for a caller who has one of the scopes."""
+    """A view: `work(request, caller, **path)` for a caller who has one of the scopes, within the limits on
+    requests of this kind: chat, trace, job or api."""
 
     @csrf_exempt
     async def view(request: HttpRequest, **path: Any) -> HttpResponseBase:
@@ -37,13 +40,30 @@ def endpoint(
             check_method(request, method)
             caller = await in_database(caller_of, request)
             check_scopes(caller, scopes)
-            response = await work(request, caller, **path)
+            response = await within_limits(work, request, caller, kind, path)
         except Exception as error:
             response = error_response(error, request_id)
         response["x-request-id"] = request_id
         return response
 
     return view
+
+
+async def within_limits(
+    work: Work, request: HttpRequest, caller: Caller, kind: str, path: dict[str, Any]
+) -> HttpResponseBase:
+    """The work's answer with headers that say what is left. What was held back for an answer that never began
+    is given back; one that began is settled by its meter."""
+    admission = await let_in(request, caller, kind)
+    try:
+        response = await work(request, caller, **path)
+    except BaseException:
+        if admission.is_reserved and not hasattr(request, "meter"):
+            await in_database(release, admission.spender, kind)
+        raise
+    for name, value in limit_headers(admission.standings).items():
+        response[name] = value
+    return response
 
 
 def by_method(**endpoints: Callable[..., Awaitable[HttpResponseBase]]) -> Any:

@@ -1,10 +1,12 @@
 """Errors as OpenAI's clients expect them: one envelope for all, with a status, a type and a code."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import JsonResponse
 
 from accounts.authentication import NotAllowed, NotAuthenticated
+from accounts.limits.admission import LimitsUnavailable, OverLimit
 from playground.core.errors import (
     EngineUnavailable,
     GenerationError,
@@ -12,6 +14,7 @@ from playground.core.errors import (
     PromptError,
     PromptTooLong,
 )
+from playground.openai.limits import limit_headers
 from tracing.core.errors import InputError, TracingError
 from training.core.errors import TrainingError
 
@@ -30,8 +33,10 @@ class ApiError(Exception):
         kind: str = INVALID,
         code: str | None = None,
         param: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
+        self.headers = dict(headers or {})
         self.status, self.kind, self.code, self.param = status, kind, code, param
 
     def envelope(self) -> dict[str, Any]:
@@ -39,7 +44,7 @@ class ApiError(Exception):
         return {"error": error}
 
     def response(self) -> JsonResponse:
-        response = JsonResponse(self.envelope(), status=self.status)
+        response = JsonResponse(self.envelope(), status=self.status, headers=self.headers)
         if self.status == 401:
             response["WWW-Authenticate"] = 'Bearer realm="headwater"'
         return response
@@ -48,6 +53,12 @@ class ApiError(Exception):
 def model_not_found(name: str) -> ApiError:
     message = f"The model {name!r} does not exist. GET /v1/models lists those that do."
     return ApiError(404, message, code="model_not_found", param="model")
+
+
+def over_limit(error: OverLimit) -> ApiError:
+    headers = {"Retry-After": str(error.retry_after_s)} | limit_headers(error.standings)
+    kind = error.limit.resource.value
+    return ApiError(429, str(error), kind=kind, code="rate_limit_exceeded", headers=headers)
 
 
 def api_error(error: Exception) -> ApiError | None:
@@ -59,6 +70,11 @@ def api_error(error: Exception) -> ApiError | None:
             return ApiError(401, str(error), kind="authentication_error", code="invalid_api_key")
         case NotAllowed():
             return ApiError(403, str(error), kind="permission_error", code="insufficient_permissions")
+        case OverLimit():
+            return over_limit(error)
+        case LimitsUnavailable():
+            retry = {"Retry-After": "2"}
+            return ApiError(503, str(error), kind=SERVER, code="limits_unavailable", headers=retry)
         case ParameterError(name=name):
             return ApiError(400, str(error), param=name)
         case PromptTooLong():

@@ -17,8 +17,8 @@ JOB = "fine_tuning/jobs/<str:job_id>"
 urlpatterns = [
     path("models", endpoint(list_models, method="GET", scopes=READ)),
     path("models/<path:name>", endpoint(show_model, method="GET", scopes=READ)),
-    path("chat/completions", endpoint(complete_chat, method="POST", scopes=(Scope.CHAT,))),
-    path("traces", endpoint(make_trace, method="POST", scopes=(Scope.TRACE,))),
+    path("chat/completions", endpoint(complete_chat, method="POST", scopes=(Scope.CHAT,), kind="chat")),
+    path("traces", endpoint(make_trace, method="POST", scopes=(Scope.TRACE,), kind="trace")),
     path("traces/<str:public_id>", endpoint(show_trace, method="GET", scopes=(Scope.TRACE,))),
     path(
         "traces/<str:public_id>/share",
@@ -46,7 +46,7 @@ urlpatterns = [
         "fine_tuning/jobs",
         by_method(
             GET=endpoint(fine_tuning.list_jobs, method="GET", scopes=TRAIN),
-            POST=endpoint(fine_tuning.create_job, method="POST", scopes=TRAIN),
+            POST=endpoint(fine_tuning.create_job, method="POST", scopes=TRAIN, kind="job"),
         ),
     ),
     path(JOB, endpoint(fine_tuning.show_job, method="GET", scopes=TRAIN)),

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from accounts.limits.services import Spender, admit_now
 from playground.chat.page_stream import traced_so_far
 from playground.database import while_wanted
 from playground.traces.choices import chosen_filters
@@ -52,7 +53,10 @@ async def subject_page(request: HttpRequest, load: Callable[[], Subject]) -> Htt
 
 def write_page(request: HttpRequest, load: Callable[[], Subject]) -> HttpResponse:
     lighting = Lighting.of(request)
-    subject, problem = relit(load(), lighting)
+    subject = load()
+    if Lighting.asked(request):
+        admit_now(Spender.of_request(request), "trace")
+    subject, problem = relit(subject, lighting)
     if Lighting.asked(request) and not lighting.added and not problem:
         lighting.remember(request)
     context = {"subject": subject, "lighting": subject.lighting, "problem": problem}
@@ -99,7 +103,9 @@ async def spans_panel(
 
 
 def write_panel(request: HttpRequest, load: Callable[[], Subject], start: int, end: int) -> HttpResponse:
-    subject, problem = relit(load(), Lighting.asked(request) or Lighting())
+    subject = load()
+    admit_now(Spender.of_request(request), "trace")
+    subject, problem = relit(subject, Lighting.asked(request) or Lighting())
     filters = chosen_filters(request.GET)
     base = {name: request.GET[name] for name in LightingForm.base_fields if name in request.GET}
     shown = hide_withheld(subject.trace)

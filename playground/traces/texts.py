@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts.limits.services import Spender, admit_now
 from accounts.owners import Owner
 from playground.chat.models_offered import model_menu
 from playground.database import while_wanted
@@ -56,6 +57,7 @@ def trace_text(request: HttpRequest) -> HttpResponse:
     form = TextForm(request.POST, user=request.user)
     if not form.is_valid():
         return show_form(request, form)
+    admit_now(Spender.of_request(request), "trace")
     try:
         checkpoint = form.cleaned_data["model"]
         trace = trace_checkpoint(checkpoint, text=form.cleaned_data["text"])

@@ -114,6 +114,7 @@
   document.addEventListener("htmx:sendError", () => say("Headwater does not answer. Your text is still in the box; try again in a moment."));
   document.addEventListener("htmx:responseError", (event) => {
     const status = event.detail.xhr.status;
+    if (status === 429) return say(event.detail.xhr.responseText);
     say(status === 413 || status === 400 ? "That message is too large or malformed; nothing was sent." : `Something went wrong (${status}). Nothing was lost; try again.`);
   });
 
