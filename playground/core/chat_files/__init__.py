@@ -1,0 +1,1 @@
+"""Chats as files: JSON with every branch, Markdown with the path that is shown."""
