@@ -106,6 +106,16 @@ SESSION_DAYS = Setting(
     "Days after a browser's last visit until it is signed out, or, where nobody had signed in, until its "
     "chats and traces are deleted.",
 )
+TEMPORARY_CHAT_HOURS = Setting(
+    "HEADWATER_TEMPORARY_CHAT_HOURS",
+    "24",
+    "Hours after its last message until a temporary chat is deleted for good.",
+)
+DELETED_CHAT_DAYS = Setting(
+    "HEADWATER_DELETED_CHAT_DAYS",
+    "30",
+    "Days until a chat that somebody deleted is gone for good; until then they can have it back.",
+)
 SIGN_UP = Setting(
     "HEADWATER_SIGN_UP",
     "0",

@@ -93,6 +93,8 @@ SIGN_UP = environment.SIGN_UP.flag()
 OIDC_URL = environment.OIDC_URL.text().rstrip("/")
 OIDC_NAME = environment.OIDC_NAME.text()
 OIDC_GROUPS = environment.OIDC_GROUPS.text()
+TEMPORARY_CHAT_HOURS = environment.TEMPORARY_CHAT_HOURS.integer(1, 8760)
+DELETED_CHAT_DAYS = environment.DELETED_CHAT_DAYS.integer(0, 3650)
 ENGINE_SLOTS = environment.ENGINE_SLOTS.integer(1, 64)
 ENGINE_PYTHON = Path(environment.ENGINE_PYTHON.text())
 RECIPE = environment.RECIPE.text()
@@ -250,6 +252,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A training job holds its message for hours: Redis must not hand it to a second worker meanwhile.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 30 * 24 * 3600}
 CELERY_BEAT_SCHEDULE = {
+    "purge-chats": {"task": "playground.history.tasks.purge_chats", "schedule": 3600.0},
     "forget-visitors": {"task": "accounts.tasks.forget_visitors", "schedule": 3600.0},
     "recover-jobs": {"task": "training.tasks.recover_jobs", "schedule": 15.0},
     "recover-datasets": {"task": "training.tasks.recover_datasets", "schedule": 30.0},

@@ -27,6 +27,7 @@ urlpatterns = [
     path("shared/<str:token>/", shared.shared_trace, name="shared-trace"),
     path("shared/<str:token>/spans/<int:start>-<int:end>/", shared.shared_spans, name="shared-trace-spans"),
     path("", include("playground.branching.urls")),
+    path("", include("playground.history.urls")),
     path("", include("playground.beside.urls")),
     path("", include("playground.composer.urls")),
     path("", include("playground.presets.urls")),

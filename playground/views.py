@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.db import IntegrityError, OperationalError
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -63,6 +64,7 @@ def chat_page(request: HttpRequest, **context: Any) -> HttpResponse:
         "section": "chat",
         "history": own_threads(request).listed()[:HISTORY],
         "notice": engine_notice(),
+        "temporary_hours": settings.TEMPORARY_CHAT_HOURS,
         **page_context(request, model=context["menu"].chosen, thread=context.get("thread")),
     }
     return render(request, "playground/chat.html", context)
