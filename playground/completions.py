@@ -7,14 +7,22 @@ have been started with another checkpoint's, and a client must never choose a te
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from playground.core.decoding import Decoded, StopFinder, TokenDecoder
 from playground.core.engine_client import EngineClient, GenerationRequest, Sampled
-from playground.core.errors import EngineDied, EngineUnavailable, GenerationError
+from playground.core.errors import (
+    EngineDied,
+    EngineRefused,
+    EngineUnavailable,
+    GenerationError,
+    ParameterError,
+)
+from playground.core.logprobs import TokenLogprob
 from playground.core.prompt import ChatFormat, Message, Prompt, chat_format
 from playground.core.sampling import SamplingParameters
+from playground.core.tools.structure import after_thinking, structural_tag
 from playground.engines import WAIT_S, LeasedEngine, acquire, held
 from training.models import Checkpoint
 
@@ -27,10 +35,12 @@ __all__ = [
     "Piece",
     "SamplingParameters",
     "Started",
+    "TokenLogprob",
     "Usage",
     "Waiting",
     "generate",
     "prepare",
+    "prepare_text",
     "stream_completion",
 ]
 
@@ -47,9 +57,10 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Started:
-    """The engine has begun. `prompt_token_ids` are what it was given."""
+    """The engine has begun. `prompt_token_ids` are what it was given, scored where that was asked for."""
 
     prompt_token_ids: tuple[int, ...]
+    prompt_logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,11 +68,12 @@ class Piece:
     """The next tokens of the answer and the text that they decode to, thinking and its tags included.
 
     The pieces' texts together are the decoding of their ids together. Only a stop text may cut the last one
-    shorter.
+    shorter. `logprobs` are those of the ids, where they were asked for.
     """
 
     token_ids: tuple[int, ...]
     text: str
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,9 +147,36 @@ def prepare(
     prompt = chat.prompt(messages, continued=token_ids, options=template_options)
     room = chat.room(prompt)
     new_tokens = min(parameters.max_tokens or room, room)
-    return Job(
-        checkpoint, chat, prompt, GenerationRequest(prompt.token_ids, parameters, new_tokens, chat.end_ids)
-    )
+    thinks = checkpoint.thinking and (template_options or {}).get("enable_thinking") is not False
+    structure = structure_of(parameters, begun=bool(prompt.begun), thinks=thinks)
+    request = GenerationRequest(prompt.token_ids, parameters, new_tokens, chat.end_ids, structure)
+    return Job(checkpoint, chat, prompt, request)
+
+
+def structure_of(parameters: SamplingParameters, *, begun: bool, thinks: bool) -> str | None:
+    """The form that the answer must have, behind the thinking of a model that thinks."""
+    if parameters.structure is None:
+        return None
+    return structural_tag(after_thinking(dict(parameters.structure), begun=begun, thinks=thinks))
+
+
+def prepare_text(
+    checkpoint: Checkpoint,
+    prompt: str | Sequence[int],
+    parameters: SamplingParameters,
+    *,
+    scored: bool = False,
+    new_tokens: int | None = None,
+) -> Job:
+    """As `prepare`, for a text or token ids that are continued as they stand. With `scored` the prompt's own
+    tokens get their log-probabilities; `new_tokens` 0 asks for nothing else."""
+    chat = chat_format(checkpoint.path, checkpoint.digest)
+    given = chat.text_prompt(prompt) if isinstance(prompt, str) else chat.ids_prompt(prompt)
+    room = chat.room(given)
+    wanted = min(room if new_tokens is None else new_tokens, room)
+    structure = structure_of(parameters, begun=False, thinks=False)
+    request = GenerationRequest(given.token_ids, parameters, wanted, chat.end_ids, structure, scored)
+    return Job(checkpoint, chat, given, request)
 
 
 async def generate(job: Job, *, timeout_s: float = WAIT_S) -> AsyncIterator[Event]:
@@ -153,6 +192,12 @@ async def generate(job: Job, *, timeout_s: float = WAIT_S) -> AsyncIterator[Even
         except EngineDied:
             if begun or not tries_left:
                 raise
+        except EngineRefused as error:
+            if job.request.structure is None:
+                raise
+            raise ParameterError(
+                "response_format", f"The answer cannot be held to this form: {error}"
+            ) from error
         yield Waiting(f"the engine of {job.checkpoint.name} broke off before its first word; asking again")
         await asyncio.sleep(TRY_AGAIN_S)
 
@@ -184,7 +229,7 @@ async def follow(job: Job, client: EngineClient) -> AsyncIterator[Event]:
         async for sampled in stream:
             if not started:
                 started = True
-                for event in writer.begin():
+                for event in writer.begin(sampled):
                     yield event
             if piece := writer.add(sampled):
                 yield piece
@@ -203,26 +248,36 @@ class Writer:
         self.decoder = TokenDecoder(job.chat.tokenizer)
         self.stops = StopFinder(job.request.parameters.stop)
         self.sampled = 0
+        self.logprobs: list[TokenLogprob] = []
         self.finish_reason = ""
 
-    def begin(self) -> list[Event]:
+    def begin(self, sampled: Sampled) -> list[Event]:
         prompt = self.job.prompt
         given = prompt.token_ids[: len(prompt.token_ids) - len(prompt.begun)]
         begun = self.job.chat.tokenizer.decode(prompt.begun)[0] if prompt.begun else ""
-        return [Started(given), *([Piece(prompt.begun, begun)] if begun else [])]
+        return [Started(given, sampled.prompt_logprobs), *([Piece(prompt.begun, begun)] if begun else [])]
 
     def add(self, sampled: Sampled) -> Piece | None:
         self.sampled += len(sampled.token_ids)
         ids = [i for i in sampled.token_ids if i not in self.job.request.end_ids]
+        self.logprobs += [row for row in sampled.logprobs if row.token_id not in self.job.request.end_ids]
         pieces = self.stops.push([self.decoder.push([i]) for i in ids])
         self.finish_reason = "stop" if self.stops.found else sampled.finish_reason or ""
-        return joined(pieces)
+        return self.with_logprobs(joined(pieces))
 
     def last(self) -> Piece | None:
         """What was held back until it was clear how it ends."""
         if self.stops.found:
             return None
-        return joined([*self.stops.push([self.decoder.finish()]), *self.stops.finish()])
+        return self.with_logprobs(joined([*self.stops.push([self.decoder.finish()]), *self.stops.finish()]))
+
+    def with_logprobs(self, piece: Piece | None) -> Piece | None:
+        """The piece with those of its tokens: ids leave in the order in which they came."""
+        if piece is None or not self.logprobs:
+            return piece
+        count = len(piece.token_ids)
+        own, self.logprobs = self.logprobs[:count], self.logprobs[count:]
+        return replace(piece, logprobs=tuple(own))
 
     def finished(self) -> Finished:
         usage = Usage(len(self.job.prompt.token_ids), self.sampled)

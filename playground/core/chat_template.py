@@ -41,7 +41,7 @@ class ChatTemplate:
 
         `options` are further variables for the template, such as enable_thinking. Ours, never a client's own.
         """
-        given = {**options, **self._tokens}
+        given = {"tools": None, **options, **self._tokens}  # as transformers: templates ask `is not none`
         try:
             return self._template.render(messages=messages, add_generation_prompt=True, **given)
         except TemplateError as error:

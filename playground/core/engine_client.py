@@ -3,14 +3,15 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import httpx
 
-from playground.core.errors import EngineDied, EngineRefused
+from playground.core.errors import EngineDied, EngineRefused, ParameterError
+from playground.core.logprobs import TokenLogprob, read_logprobs
 from playground.core.sampling import SamplingParameters
 from tracing.core.text.tokenizer import TextTokenizer
 from training.core.serving.engine_process import SERVED_NAME
@@ -24,20 +25,31 @@ _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Clients] = WeakKeyDiction
 
 @dataclass(frozen=True)
 class GenerationRequest:
-    """What to continue and how. `max_tokens` must fit the context; `end_ids` end the answer."""
+    """What to continue and how. `max_tokens` must fit the context; `end_ids` end the answer.
+
+    `structure` is a structural tag that the answer must follow. With `scored`, the prompt's own tokens come
+    with their log-probabilities too; `max_tokens` may then be 0.
+    """
 
     prompt_ids: tuple[int, ...]
     parameters: SamplingParameters
     max_tokens: int
     end_ids: frozenset[int]
+    structure: str | None = None
+    scored: bool = False
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """Tokens as the engine sends them, end token included; the last come with a reason: stop or length."""
+    """Tokens as the engine sends them, end token included; the last come with a reason: stop or length.
+
+    `logprobs` are those of the tokens, `prompt_logprobs` the prompt's, with the first ones: where asked for.
+    """
 
     token_ids: tuple[int, ...]
     finish_reason: str | None
+    logprobs: tuple[TokenLogprob, ...] = ()
+    prompt_logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,7 +72,7 @@ class EngineClient:
                 if response.is_error:
                     raise refusal(response.status_code, await response.aread())
                 async for line in response.aiter_lines():
-                    if sampled := self._sampled(line):
+                    if sampled := self._sampled(line, request):
                         finished = finished or sampled.finish_reason is not None
                         yield sampled
         except httpx.HTTPError as error:
@@ -68,7 +80,7 @@ class EngineClient:
         if not finished:
             raise EngineDied("The engine broke off in the middle of its answer.")
 
-    def _sampled(self, line: str) -> Sampled | None:
+    def _sampled(self, line: str, request: GenerationRequest) -> Sampled | None:
         if not line.startswith("data:") or line.endswith("[DONE]"):
             return None
         event = json.loads(line[5:])
@@ -80,7 +92,11 @@ class EngineClient:
         token_ids = choice.get("token_ids")
         if self.kind != "vllm":
             token_ids = self.tokenizer.encode(choice["text"])[0]
-        return Sampled(tuple(token_ids or ()), choice.get("finish_reason"))
+        sampled = Sampled(tuple(token_ids or ()), choice.get("finish_reason"))
+        if request.parameters.logprobs is None and request.max_tokens:
+            return sampled
+        rows = read_logprobs(choice.get("logprobs"))
+        return with_logprobs(sampled, rows, only_prompt=not request.max_tokens)
 
     def _vllm_body(self, request: GenerationRequest) -> dict[str, Any]:
         """The end tokens are the checkpoint's own: the engine may have been started with another's."""
@@ -96,12 +112,18 @@ class EngineClient:
             "stop_token_ids": sorted(request.end_ids),
             "ignore_eos": bool(request.end_ids),
         }
-        return body | ({"seed": parameters.seed} if parameters.seed is not None else {})
+        if parameters.seed is not None:
+            body["seed"] = parameters.seed
+        return body | further(request)
 
     def _transformers_body(self, request: GenerationRequest) -> dict[str, Any]:
         """It takes and gives text only: ids are those of each piece of text, which are the sampled ones where
         a token comes alone, as it nearly always does."""
         parameters = request.parameters
+        if names := further(request).keys() - {"echo"}:
+            raise ParameterError(
+                min(names), f"{' and '.join(sorted(names))} need vLLM, which does not serve this model here."
+            )
         sampling = {"do_sample": parameters.temperature > 0, "top_p": parameters.top_p}
         if parameters.temperature > 0:
             sampling["temperature"] = parameters.temperature
@@ -114,6 +136,29 @@ class EngineClient:
             "generation_config": json.dumps({**sampling, **ends, "max_new_tokens": request.max_tokens}),
         }
         return body | ({"seed": abs(parameters.seed)} if parameters.seed is not None else {})
+
+
+def further(request: GenerationRequest) -> dict[str, Any]:
+    """What few requests ask vLLM for."""
+    asked = request.parameters
+    body: dict[str, Any] = {}
+    for name in ("presence_penalty", "frequency_penalty", "logit_bias"):
+        if value := getattr(asked, name):
+            body[name] = dict(value) if name == "logit_bias" else value
+    if asked.logprobs is not None:
+        body |= {"logprobs": asked.logprobs, "return_tokens_as_token_ids": True}
+    if request.structure is not None:
+        body["structured_outputs"] = {"structural_tag": request.structure}
+    return body | ({"echo": True} if request.scored else {})
+
+
+def with_logprobs(sampled: Sampled, rows: tuple[TokenLogprob, ...], *, only_prompt: bool) -> Sampled:
+    """An echoed prompt's stand before the sampled tokens' own. For a prompt that is only scored vLLM samples
+    one token nevertheless, of which it gives the id alone."""
+    if only_prompt:
+        return replace(sampled, token_ids=(), prompt_logprobs=rows)
+    own = len(rows) - len(sampled.token_ids)
+    return replace(sampled, logprobs=rows[own:], prompt_logprobs=rows[:own])
 
 
 async def load_adapter(address: str, name: str, path: Path) -> None:

@@ -17,6 +17,10 @@ class PromptError(GenerationError):
     """The conversation cannot be turned into a prompt for this checkpoint."""
 
 
+class ToolsUnsupported(PromptError):
+    """The checkpoint's chat template has no place for functions."""
+
+
 class PromptTooLong(PromptError):
     """The prompt alone fills the model's context."""
 

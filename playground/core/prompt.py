@@ -1,5 +1,6 @@
 """From a conversation to the token ids that an engine continues."""
 
+import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -10,10 +11,11 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from playground.core.chat_template import ChatTemplate, read_json
+from playground.core.chat_template import ChatTemplate, read_json, special_tokens
 from playground.core.errors import PromptError, PromptTooLong
 from playground.core.think_split import OPEN
 from playground.core.thinking_controls import ThinkingControls
+from playground.core.tools.rendering import render
 from tracing.core.errors import TracingError
 from tracing.core.text.tokenizer import TextTokenizer
 
@@ -37,11 +39,18 @@ class ChatFormat:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.template = ChatTemplate.open(directory)
         self.tokenizer = TextTokenizer.open(directory)
         self.end_ids = end_ids(directory)
         self.context_tokens = context_tokens(directory)
-        self.controls = ThinkingControls.of(self.template.variables)
+
+    @cached_property
+    def template(self) -> ChatTemplate:
+        """Read when it is needed: a model that only continues texts may have none."""
+        return ChatTemplate.open(self.directory)
+
+    @cached_property
+    def controls(self) -> ThinkingControls:
+        return ThinkingControls.of(self.template.variables)
 
     def prompt(
         self,
@@ -52,7 +61,8 @@ class ChatFormat:
     ) -> Prompt:
         """The prompt for the next answer, or with `continued` for more of one that begins with those ids.
 
-        `options` are further variables for the template, as `controls.options` gives them.
+        `options` are further variables for the template, as `controls.options` gives them, and as `tools` the
+        functions that the model may call, as tools.Function.to_dict writes them.
 
         A template that opens the thinking itself (as Olmo 3 Think's does) begins the answer with it, so that
         an answer's raw text always holds its own tags.
@@ -66,6 +76,28 @@ class ChatFormat:
         ids = self._encode(structure, guard) + begun
         new = begun if continued is None else []
         return Prompt(tuple(ids), tuple(new))
+
+    def text_prompt(self, text: str) -> Prompt:
+        """A text to be continued as it stands: special tokens that it spells out are these tokens."""
+        ids = self._encode_part(text, {}) or self._beginning
+        if not ids:
+            raise PromptError("The prompt is empty, and this model has no token that begins a text.")
+        return Prompt(tuple(ids), ())
+
+    def ids_prompt(self, token_ids: Sequence[int]) -> Prompt:
+        """Token ids to be continued. PromptError for none, or one outside the vocabulary."""
+        largest = self.tokenizer.vocab_size - 1
+        if not token_ids or not all(0 <= i <= largest for i in token_ids):
+            raise PromptError(f"A prompt of token ids has one at least, each from 0 to {largest}.")
+        return Prompt(tuple(token_ids), ())
+
+    @cached_property
+    def _beginning(self) -> list[int]:
+        """What an empty text begins with: the token that begins texts, else the one between them."""
+        tokens = special_tokens(read_json(self.directory / "tokenizer_config.json"))
+        return next(
+            (self.tokenizer.encode(tokens[n])[0] for n in ("bos_token", "eos_token") if n in tokens), []
+        )
 
     def room(self, prompt: Prompt) -> int:
         """How many new tokens fit behind the prompt; PromptTooLong where none does."""
@@ -81,7 +113,13 @@ class ChatFormat:
         """The text, with stand-ins for special tokens that a message spells out, and what they stand for."""
         guard = {f"\ue000{secrets.token_hex(8)}\ue001": token for token in self._special_texts}
         safe = [{key: stand_in(value, guard) for key, value in message.items()} for message in messages]
-        return self.template.render(safe, **options), guard
+        others = dict(options)
+        functions = json.loads(stand_in(json.dumps(others.pop("tools", ()), ensure_ascii=False), guard))
+
+        def template(turns: Sequence[Message], tools: Sequence[Mapping[str, Any]] | None) -> str:
+            return self.template.render(turns, tools=tools, **others)
+
+        return render(template, safe, functions), guard
 
     def _encode(self, text: str, guard: Mapping[str, str]) -> list[int]:
         """Ids of the text. What a message spells out is text to the model, never the edge of a turn."""

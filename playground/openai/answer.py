@@ -5,71 +5,61 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from playground.completions import Finished, Piece, Usage
-from playground.core.think_split import ThinkSplitter
+from playground.completions import Event, Finished, Piece, Usage
+from playground.openai.choices import Choice, Wanted
+from tracing.core.text.tokenizer import TextTokenizer
 from training.models import Checkpoint
 
 
 @dataclass
 class Answer:
-    """Follows one answer. Thinking goes to `reasoning` and to `reasoning_content`: clients differ."""
+    """Follows one answer with its choices. `tokenizer` is needed for log-probabilities alone."""
 
     checkpoint: Checkpoint
-    return_token_ids: bool = False
+    wanted: Wanted = field(default_factory=Wanted)
+    n: int = 1
+    tokenizer: TextTokenizer | None = None
     id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(12)}")
     created: int = field(default_factory=lambda: int(time.time()))
-    token_ids: list[int] = field(default_factory=list)
-    thinking_tokens: int = 0
-    _parts: ThinkSplitter = field(default_factory=ThinkSplitter)
 
-    def add(self, piece: Piece) -> list[dict[str, Any]]:
-        """Take the next piece; gives the chunks that say what it adds."""
-        self.token_ids.extend(piece.token_ids)
-        deltas = self._deltas(self._parts.push(piece.text))
-        split = self._parts.split
-        if split.thinking is not None and split.answer is None:
-            self.thinking_tokens = len(self.token_ids)
-        if self.return_token_ids:
-            deltas = deltas or [{}]
-        chunks = [self.chunk(delta) for delta in deltas]
-        if self.return_token_ids:
-            chunks[0]["choices"][0]["token_ids"] = list(piece.token_ids)
-        return chunks
+    def __post_init__(self) -> None:
+        self.choices = [Choice(index, self.wanted, self.tokenizer) for index in range(self.n)]
 
-    def end(self, finished: Finished) -> list[dict[str, Any]]:
-        """The last chunks: what was held back as a possible tag, and why the answer ended."""
-        rest = [self.chunk(delta) for delta in self._deltas(self._parts.finish())]
-        return [*rest, self.chunk({}, finish_reason=finished.finish_reason)]
+    def begin(self) -> list[dict[str, Any]]:
+        """The chunks that open a stream."""
+        return [self.chunk(each.chunk({"role": "assistant", "content": ""})) for each in self.choices]
 
-    def chunk(self, delta: dict[str, Any], *, finish_reason: str | None = None) -> dict[str, Any]:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+    def take(self, index: int, event: Event) -> list[dict[str, Any]]:
+        """Take a choice's next event; gives the chunks that say what it adds."""
+        match event:
+            case Piece():
+                return [self.chunk(choice) for choice in self.choices[index].add(event)]
+            case Finished():
+                return [self.chunk(choice) for choice in self.choices[index].end(event)]
+        return []
+
+    def chunk(self, choice: dict[str, Any]) -> dict[str, Any]:
         return self._frame("chat.completion.chunk") | {"choices": [choice]}
 
-    def usage_chunk(self, usage: Usage) -> dict[str, Any]:
-        return self._frame("chat.completion.chunk") | {"choices": [], "usage": self.usage(usage)}
+    def usage_chunk(self) -> dict[str, Any]:
+        return self._frame("chat.completion.chunk") | {"choices": [], "usage": self.usage()}
 
-    def whole(self, finished: Finished) -> dict[str, Any]:
-        """The answer in one object; its last events must have been added."""
-        split = self._parts.split
-        thinking = None if split.thinking is None else split.thinking_text
-        message = {"role": "assistant", "content": split.answer_text, "refusal": None}
-        message |= {"reasoning": thinking, "reasoning_content": thinking}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finished.finish_reason}
-        if self.return_token_ids:
-            choice["token_ids"] = self.token_ids
-        return self._frame("chat.completion") | {"choices": [choice], "usage": self.usage(finished.usage)}
+    def whole(self) -> dict[str, Any]:
+        """The answer in one object; its last events must have been taken."""
+        choices = [choice.whole() for choice in self.choices]
+        return self._frame("chat.completion") | {"choices": choices, "usage": self.usage()}
 
-    def usage(self, usage: Usage) -> dict[str, Any]:
-        return {
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-            "completion_tokens_details": {"reasoning_tokens": self.thinking_tokens},
-        }
+    def usage(self) -> dict[str, Any]:
+        """The prompt counts once, however many choices it has."""
+        thinking = sum(choice.thinking_tokens for choice in self.choices)
+        details = {"completion_tokens_details": {"reasoning_tokens": thinking}}
+        return usage_object(self.total) | details
 
-    def _deltas(self, added: list[tuple[str, str]]) -> list[dict[str, Any]]:
-        names = {"thinking": ("reasoning", "reasoning_content"), "answer": ("content",)}
-        return [dict.fromkeys(names[part], text) for part, text in added]
+    @property
+    def total(self) -> Usage:
+        counts = [choice.finished.usage for choice in self.choices if choice.finished]
+        prompt = max((count.prompt_tokens for count in counts), default=0)
+        return Usage(prompt, sum(count.completion_tokens for count in counts))
 
     def _frame(self, kind: str) -> dict[str, Any]:
         return {
@@ -79,3 +69,11 @@ class Answer:
             "model": self.checkpoint.name,
             "system_fingerprint": self.checkpoint.digest,
         }
+
+
+def usage_object(usage: Usage) -> dict[str, Any]:
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+    }

@@ -13,6 +13,7 @@ from playground.core.errors import (
     ParameterError,
     PromptError,
     PromptTooLong,
+    ToolsUnsupported,
 )
 from playground.openai.limits import limit_headers
 from tracing.core.errors import InputError, TracingError
@@ -77,6 +78,8 @@ def api_error(error: Exception) -> ApiError | None:
             return ApiError(503, str(error), kind=SERVER, code="limits_unavailable", headers=retry)
         case ParameterError(name=name):
             return ApiError(400, str(error), param=name)
+        case ToolsUnsupported():
+            return ApiError(400, str(error), code="tools_not_supported", param="tools")
         case PromptTooLong():
             return ApiError(400, str(error), code="context_length_exceeded", param="messages")
         case PromptError():

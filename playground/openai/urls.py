@@ -4,6 +4,8 @@ from django.urls import path, re_path
 
 from accounts.models import Scope
 from playground.openai.chat import complete_chat
+from playground.openai.completions import complete_text
+from playground.openai.embeddings import refuse_embeddings
 from playground.openai.endpoint import by_method, endpoint, unknown_address
 from playground.openai.files import create_file, delete_file, list_files, show_content, show_file
 from playground.openai.fine_tuning import views as fine_tuning
@@ -18,6 +20,8 @@ urlpatterns = [
     path("models", endpoint(list_models, method="GET", scopes=READ)),
     path("models/<path:name>", endpoint(show_model, method="GET", scopes=READ)),
     path("chat/completions", endpoint(complete_chat, method="POST", scopes=(Scope.CHAT,), kind="chat")),
+    path("completions", endpoint(complete_text, method="POST", scopes=(Scope.CHAT,), kind="chat")),
+    path("embeddings", endpoint(refuse_embeddings, method="POST", scopes=(Scope.CHAT,))),
     path("traces", endpoint(make_trace, method="POST", scopes=(Scope.TRACE,), kind="trace")),
     path("traces/<str:public_id>", endpoint(show_trace, method="GET", scopes=(Scope.TRACE,))),
     path(

@@ -1,5 +1,6 @@
 """A conversation becomes the ids that the checkpoint's own template and tokenizer give, and nothing else."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -100,9 +101,14 @@ def test_half_a_character_is_refused(chatml: ChatFormat) -> None:
         chatml.prompt([{"role": "user", "content": "\ud800"}])
 
 
-def test_a_directory_without_template_is_refused(tmp_path: Path) -> None:
+def test_a_directory_without_template_holds_no_conversation(tmp_path: Path) -> None:
+    write_text_files(tmp_path)
+    (tmp_path / "chat_template.jinja").unlink()
+    (tmp_path / "config.json").write_text(json.dumps({"max_position_embeddings": 64}))
+    chat = ChatFormat(tmp_path)
     with pytest.raises(PromptError, match=r"chat_template\.jinja"):
-        ChatFormat(tmp_path)
+        chat.prompt([{"role": "user", "content": "Hi"}])
+    assert chat.text_prompt("Hi").token_ids
 
 
 @pytest.mark.parametrize(

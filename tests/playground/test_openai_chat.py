@@ -16,7 +16,7 @@ from playground.core.think_split import split_thinking
 from playground.database import in_database
 from playground.models import Engine, EngineLease
 from playground.openai.answer import Answer
-from playground.openai.chat import chunk_lines
+from playground.openai.streaming import chunk_lines
 from playground.supervisor import Supervisor
 from tests.playground.conftest import generated_tokens, register, running_answers, until
 from tests.playground.tiny_model import CHATML
@@ -162,7 +162,7 @@ async def lines_of(checkpoint: Checkpoint, *events: Event | Exception) -> list[J
         for event in events:
             if isinstance(event, Exception):
                 raise event
-            yield event
+            yield 0, event
 
     lines = [line async for line in chunk_lines(Answer(checkpoint), replay(), include_usage=False)]
     return chunks_of(b"".join(lines).decode())
@@ -190,10 +190,9 @@ pieces = st.lists(
 @given(pieces)
 def test_chunks_and_whole_answers_tell_the_same(texts: list[str]) -> None:
     answer = Answer(Checkpoint(name="tiny-one"))
-    chunks = [chunk for n, text in enumerate(texts) for chunk in answer.add(Piece((n,), text))]
-    finished = Finished("stop", Usage(3, len(texts)))
-    chunks += answer.end(finished)
-    message = answer.whole(finished)["choices"][0]["message"]
+    chunks = [chunk for n, text in enumerate(texts) for chunk in answer.take(0, Piece((n,), text))]
+    chunks += answer.take(0, Finished("stop", Usage(3, len(texts))))
+    message = answer.whole()["choices"][0]["message"]
     split = split_thinking("".join(texts))
     assert joined(chunks, "content") == message["content"] == split.answer_text
     assert joined(chunks, "reasoning") == (message["reasoning"] or "") == split.thinking_text

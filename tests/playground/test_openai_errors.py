@@ -48,7 +48,6 @@ NOT_THERE = [
     ("POST", "/models", 405, "method_not_allowed"),
     ("GET", "/chat/completions", 405, "method_not_allowed"),
     ("DELETE", "/traces", 405, "method_not_allowed"),
-    ("POST", "/embeddings", 404, "unknown_url"),
     ("GET", "/", 404, "unknown_url"),
     ("GET", "/models/", 404, "unknown_url"),
     ("GET", "/../v1/nothing", 404, "unknown_url"),
@@ -104,6 +103,9 @@ async def test_a_body_without_an_end_is_refused_while_it_comes(
     writer.close()
 
 
+NO_SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": 5}}}
+CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+UNANSWERED = {"role": "assistant", "content": None, "tool_calls": [CALL]}
 BAD_ARGUMENTS: list[tuple[dict[str, Any], str | None]] = [
     ({"temperature": 2.5}, "temperature"),
     ({"temperature": 1e9}, "temperature"),
@@ -127,10 +129,23 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], str | None]] = [
     ({"model": 5}, "model"),
     ({"model": ""}, "model"),
     ({"chat_template": "{{ 7 * 7 }}"}, "chat_template"),
-    ({"n": 2}, None),
-    ({"tools": [{"type": "function"}]}, None),
-    ({"logprobs": True}, None),
-    ({"frequency_penalty": 0.5}, None),
+    ({"n": 0}, "n"),
+    ({"n": 17}, "n"),
+    ({"tools": [{"type": "function"}]}, "tools.0.function"),
+    ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools"),
+    ({"tool_choice": "required"}, None),
+    ({"functions": [{"name": "f"}]}, None),
+    ({"logprobs": 5}, "logprobs"),
+    ({"top_logprobs": 2}, None),
+    ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+    ({"logit_bias": {"x": 1}}, "logit_bias"),
+    ({"logit_bias": {"5": 101}}, "logit_bias"),
+    ({"response_format": {"type": "yaml"}}, "response_format"),
+    ({"response_format": NO_SCHEMA}, "response_format"),
+    ({"messages": [{"role": "tool", "content": "1", "tool_call_id": "x"}]}, "messages.0.tool_call_id"),
+    ({"messages": [UNANSWERED]}, "messages.0"),
+    ({"frequency_penalty": 2.5}, "frequency_penalty"),
+    ({"presence_penalty": -3}, "presence_penalty"),
 ]
 
 

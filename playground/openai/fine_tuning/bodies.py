@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from playground.openai.schemas import Body, Name
+from playground.openai.body import Body, Name
 
 Auto = Literal["auto"]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]

@@ -1,0 +1,74 @@
+"""Answers as server-sent events, in the form of OpenAI's API."""
+
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any, Protocol
+
+from django.http import StreamingHttpResponse
+
+from playground.completions import Event
+from playground.database import release_request_thread
+from playground.openai.errors import SERVER, ApiError, api_error
+from playground.side_by_side import Numbered
+
+logger = logging.getLogger(__name__)
+
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+DONE = b"data: [DONE]\n\n"
+
+
+class Reply(Protocol):
+    """What follows the events of a request's answers, and says them in the API's form."""
+
+    def begin(self) -> list[dict[str, Any]]: ...
+    def take(self, index: int, event: Event) -> list[dict[str, Any]]: ...
+    def usage_chunk(self) -> dict[str, Any]: ...
+    def whole(self) -> dict[str, Any]: ...
+
+
+async def read_whole(reply: Reply, events: AsyncIterator[Numbered]) -> dict[str, Any]:
+    async with aclosing(events):
+        async for number, event in events:
+            reply.take(number, event)
+    return reply.whole()
+
+
+def stream_response(
+    reply: Reply, events: AsyncIterator[Numbered], include_usage: bool
+) -> StreamingHttpResponse:
+    lines = chunk_lines(reply, events, include_usage)
+    return StreamingHttpResponse(lines, content_type="text/event-stream", headers=HEADERS)
+
+
+async def chunk_lines(
+    reply: Reply, events: AsyncIterator[Numbered], include_usage: bool
+) -> AsyncIterator[bytes]:
+    """Server-sent events. Whoever stops reading closes `events`, and with it the engine's work."""
+    release_request_thread()
+    async with aclosing(events):
+        for chunk in reply.begin():
+            yield line(chunk)
+        try:
+            async for number, event in events:
+                for chunk in reply.take(number, event):
+                    yield line(chunk)
+            if include_usage:
+                yield line(reply.usage_chunk())
+        except Exception as error:
+            yield line(stream_error(error))
+    yield DONE
+
+
+def line(content: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+
+
+def stream_error(error: Exception) -> dict[str, Any]:
+    """An error after the first chunk can only be told in the stream."""
+    known = api_error(error)
+    if known is None:
+        logger.error("A stream failed", exc_info=error)
+        known = ApiError(500, "Something broke in Headwater; its log has the details.", kind=SERVER)
+    return known.envelope()
