@@ -253,6 +253,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 30 * 24 * 3600}
 CELERY_BEAT_SCHEDULE = {
     "purge-chats": {"task": "playground.history.tasks.purge_chats", "schedule": 3600.0},
+    "forget-unsent-files": {"task": "playground.tasks.forget_unsent_files", "schedule": 3600.0},
     "forget-visitors": {"task": "accounts.tasks.forget_visitors", "schedule": 3600.0},
     "recover-jobs": {"task": "training.tasks.recover_jobs", "schedule": 15.0},
     "recover-datasets": {"task": "training.tasks.recover_datasets", "schedule": 30.0},

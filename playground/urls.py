@@ -29,6 +29,7 @@ urlpatterns = [
     path("", include("playground.branching.urls")),
     path("", include("playground.history.urls")),
     path("", include("playground.beside.urls")),
+    path("", include("playground.attachments.urls")),
     path("", include("playground.composer.urls")),
     path("", include("playground.presets.urls")),
 ]

@@ -33,6 +33,7 @@ from playground.composer.views import page_context
 from playground.models import Message, MessageState
 from playground.traces.lighting import Lighting
 from playground.traces.requests import own_answer, own_threads
+from tracing.core.errors import InputError
 
 logger = logging.getLogger(__name__)
 HISTORY = 50
@@ -89,7 +90,7 @@ def save_prompt(request: HttpRequest, pk: UUID | None) -> tuple[HttpResponse, UU
         return refusal(request, form.first_error()), None
     try:
         answer, is_new = saved_once(request, pk, form.prompt())
-    except threads.ThreadBusyError as error:
+    except (threads.ThreadBusyError, InputError) as error:
         return refusal(request, str(error)), None
     if pk:
         return turn_response(request, answer), answer.pk if is_new else None

@@ -36,6 +36,7 @@ from playground.models import Lineup, Message
 from playground.traces.comparing import compare as compare_traces
 from playground.traces.lighting import Lighting
 from playground.views import go_to, refusal, unsaved
+from tracing.core.errors import InputError
 
 logger = logging.getLogger(__name__)
 LISTED = 30
@@ -99,7 +100,7 @@ def save_prompts(request: HttpRequest, pk: UUID | None) -> tuple[HttpResponse, l
     try:
         with admitted(request, "chat", times=len(asked.sides)):
             row, answers = saved(request, row, asked)
-    except ThreadBusyError as error:
+    except (ThreadBusyError, InputError) as error:
         return refusal(request, str(error)), []
     return go_to(request, reverse("lineup", args=[row.pk])), answers
 

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from django.urls import reverse
 
+from playground.attachments.services import load_names
 from playground.chat.branches import (
     Links,
     ids_to,
@@ -120,10 +121,11 @@ def beyond(thread: Thread, word: str, message_id: UUID) -> str:
 
 
 def turns_of(ids: Sequence[UUID], links: Links, lighting: Lighting) -> list[Turn]:
-    siblings = siblings_of(ids, links)
+    siblings, messages = siblings_of(ids, links), messages_of(ids)
+    load_names(messages)
     return [
         replace(Turn.of(message, lighting), place=Place.of(message, siblings[message.pk]))
-        for message in messages_of(ids)
+        for message in messages
     ]
 
 

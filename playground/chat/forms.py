@@ -2,6 +2,7 @@
 
 from django import forms
 
+from playground.attachments.field import AttachmentsField
 from playground.chat.threads import Prompt
 from playground.composer.settings_form import SettingsForm
 
@@ -12,6 +13,7 @@ class MessageForm(SettingsForm):
     """A prompt, and how its answer shall be made."""
 
     text = forms.CharField(strip=False)
+    attachments = AttachmentsField(required=False)
 
     def clean_text(self) -> str:
         text: str = self.cleaned_data["text"].replace("\r\n", "\n")
@@ -30,4 +32,5 @@ class MessageForm(SettingsForm):
         return super().first_error()
 
     def prompt(self) -> Prompt:
-        return Prompt(self.cleaned_data["text"], self.cleaned_data["model"], self.parameters())
+        data = self.cleaned_data
+        return Prompt(data["text"], data["model"], self.parameters(), data["attachments"])

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from playground.attachments.services import load_texts, prompt_of
 from playground.chat.branches import path_to
 from playground.core.answering import AnswerParameters
 from playground.core.prompt import ChatFormat, chat_format
@@ -18,9 +19,11 @@ def conversation(answer: Message) -> tuple[list[Turn], str]:
     alone does not fit.
     """
     before = path_to(answer)[:-1]
+    load_texts(before)
     turns = [{"role": message.role, "content": visible_text(message)} for message in before]
     turns = [*system_turn(answer), *(turn for turn in turns if turn["content"])]
-    prompt = next((turn["content"] for turn in reversed(turns) if turn["role"] == Role.USER), "")
+    asked = (message.raw_text for message in reversed(before) if message.role == Role.USER)
+    prompt = next((text for text in asked if text), "")
     if answer.checkpoint is None:
         return turns, prompt
     chat = chat_format(answer.checkpoint.path, answer.checkpoint.digest)
@@ -63,5 +66,5 @@ def fitting(
 
 def visible_text(message: Message) -> str:
     if message.role == Role.USER:
-        return message.raw_text
+        return prompt_of(message)
     return split_thinking(message.raw_text).answer_text

@@ -10,6 +10,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.owners import Owner
+from playground.attachments.services import attach
 from playground.chat.branches import end_of
 from playground.models import Message, MessageState, Role, Thread
 from tracing.core.errors import InputError
@@ -58,7 +60,8 @@ def add_turn(
     """Save the prompt and an empty answer behind a message, else at the shown end; returns the answer.
 
     `question_id` becomes the prompt's own, so that one that is sent twice can be told. Raises
-    ThreadBusyError while an answer of the thread is still being written: one at a time.
+    ThreadBusyError while an answer of the thread is still being written: one at a time; InputError where a
+    file that shall go with it is gone.
     """
     with one_at_a_time(thread):
         before = after or end_of(thread)
@@ -108,7 +111,7 @@ def add_question(*, thread: Thread, after: Message | None, prompt: Prompt, pk: U
         raw_text=prompt.text,
     )
     if prompt.attachments:
-        question.attachments.set(prompt.attachments)
+        attach(message=question, ids=prompt.attachments, owner=Owner(thread.owner, thread.session_key))
     return question
 
 

@@ -25,6 +25,33 @@
     if (button) document.getElementById(button).click();
   });
 
+  // Files are chosen, dropped or pasted; what is sent leaves the box.
+  const attach = (files) => {
+    const field = document.getElementById("attach");
+    if (!field || !files?.length) return false;
+    field.files = files;
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+    return true;
+  };
+  const composerAt = (target) => target.closest?.("#composer");
+  for (const kind of ["dragover", "dragleave", "drop"]) {
+    document.addEventListener(kind, (event) => {
+      const composer = composerAt(event.target);
+      if (!composer || !event.dataTransfer?.types.includes("Files")) return;
+      event.preventDefault();
+      composer.classList.toggle("over", kind === "dragover");
+      if (kind === "drop") attach(event.dataTransfer.files);
+    });
+  }
+  document.addEventListener("paste", (event) => {
+    if (composerAt(event.target) && attach(event.clipboardData?.files)) event.preventDefault();
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const sent = event.detail.xhr && event.detail.xhr.status < 400;
+    if (event.target.id === "attach") event.target.value = "";
+    if (event.target.id === "composer" && sent) document.getElementById("files")?.replaceChildren();
+  });
+
   // A click beside the open settings, or Escape in them, closes them.
   const openSettings = () => document.querySelector("details.settings[open]");
   document.addEventListener("click", (event) => {
