@@ -143,15 +143,9 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "accounts.terms.middleware.terms_first",
+    "accounts.visitors.doors.ask_first",
     "accounts.limits.middleware.LimitMiddleware",
 ]
-
-if not ANONYMOUS_CHAT:
-    MIDDLEWARE.insert(
-        MIDDLEWARE.index("django.contrib.messages.middleware.MessageMiddleware"),
-        "django.contrib.auth.middleware.LoginRequiredMiddleware",
-    )
 
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
@@ -195,8 +189,9 @@ ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "10/m/ip,5/5m/key", "
 SOCIALACCOUNT_ADAPTER = "accounts.entrance.adapters.ProviderAdapter"
 SOCIALACCOUNT_LOGIN_ON_GET = True
 SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": oidc_apps(), "OAUTH_PKCE_ENABLED": True}}
-WITHOUT_TERMS = ("/admin/", "/api/", "/banners/", "/health", "/metrics", "/ready", "/shared/", "/sign-")
-WITHOUT_TERMS += ("/static/", "/terms/", "/v1/")
+# What asks neither for an account nor for the terms: it asks for a key itself, or has to work without.
+OPEN_ADDRESSES = ("/admin/", "/api/", "/banners/", "/health", "/metrics", "/ready", "/shared/", "/sign-")
+OPEN_ADDRESSES += ("/static/", "/terms/", "/v1/")
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 
 LANGUAGE_CODE = "en"

@@ -39,12 +39,22 @@ class Site(admin.AdminSite):
             raise PermissionDenied("Only administrators see these pages.")
         return redirect_to_login(request.GET.get("next") or "/admin/")
 
+    @method_decorator(never_cache)
+    def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The list of all there is, with what administrators did last."""
+        from accounts.models import AuditEntry
+
+        may_read = request.user.has_perm("accounts.view_auditentry")
+        acts = AuditEntry.objects.exclude(action="sign in")[:LATEST] if may_read else []
+        return super().index(request, {"latest_acts": acts, **(extra_context or {})})
+
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """People and their keys first, what packages bring last."""
         apps = super().get_app_list(request, app_label)
         return sorted(apps, key=lambda app: place_of(app["app_label"], ORDER))
 
 
+LATEST = 12
 ORDER = ("accounts", "playground", "training", "tracing")
 
 
