@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from accounts.models import ApiKey, Scope, User
+from accounts.recent_keys import remember_key, remembered_key
 from accounts.services import KeyRefused, find_key
 from accounts.terms.services import terms_due_of
 
@@ -56,6 +57,8 @@ def caller_of(request: HttpRequest) -> Caller:
     caller = unchecked_caller_of(request)
     if terms := terms_due_of(caller.user):
         raise NotAllowed(f"{terms} has not been accepted: sign in with a browser and accept it at /terms/.")
+    if caller.key is not None:
+        remember_key(secret_of(request), caller.key)
     return caller
 
 
@@ -67,6 +70,18 @@ def unchecked_caller_of(request: HttpRequest) -> Caller:
     if request.method not in SAFE_METHODS:
         check_csrf(request)
     return Caller(request.user)
+
+
+def recent_caller(request: HttpRequest) -> Caller | None:
+    """As `caller_of`, without the database: the sender of a key that was good a moment ago, if it was."""
+    key = remembered_key(secret_of(request))
+    return None if key is None else Caller(key.user, key)
+
+
+def secret_of(request: HttpRequest) -> str:
+    """The key that a request brings, checked or not; empty if it brings none."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
 
 
 def key_caller(header: str) -> Caller:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.audit import Actor, record_act
 from accounts.models import ApiKey, Scope, User
+from accounts.recent_keys import forget_keys
 
 KEY_FORMAT = re.compile(r"[A-Za-z0-9]{8}\.[A-Za-z0-9]{16,128}")
 USE_NOTED_EVERY = timedelta(minutes=1)
@@ -43,6 +44,7 @@ def revoke_key(*, key: ApiKey, by: Actor | None = None) -> None:
     """From now on nobody can use it; this cannot be undone, and is logged."""
     key.revoked = True
     key.save(update_fields=["revoked"])
+    transaction.on_commit(forget_keys)
     log_key(key, "revoke key", by)
 
 

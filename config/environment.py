@@ -141,6 +141,12 @@ OIDC_GROUPS = Setting(
     "Headwater's groups that it names, and no others. Empty: administrators choose people's groups.",
 )
 ENGINE_SLOTS = Setting("HEADWATER_ENGINE_SLOTS", "2", "How many engine processes this node may run at once.")
+UNLOAD_AFTER_S = Setting(
+    "HEADWATER_UNLOAD_AFTER_S",
+    "0",
+    "Seconds after which an engine that nobody uses ends and frees its memory, unless what it holds is "
+    "pinned; 0 for never.",
+)
 ENGINE_PYTHON = Setting(
     "HEADWATER_ENGINE_PYTHON",
     str(ROOT / ".venv-engine/bin/python"),

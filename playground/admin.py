@@ -8,8 +8,8 @@ from playground.models import Deployment, Engine
 
 @admin.register(Deployment)
 class DeploymentAdmin(admin.ModelAdmin):
-    list_display = ["checkpoint", "pinned", "head", "wanted_at"]
-    list_editable = ["pinned"]
+    list_display = ["checkpoint", "pinned", "replicas", "head", "wanted_at"]
+    list_editable = ["pinned", "replicas"]
     search_fields = ["checkpoint__name"]
     autocomplete_fields = ["checkpoint"]
     readonly_fields = ["head", "wanted_at"]

@@ -20,10 +20,11 @@ from playground.core.errors import (
     ParameterError,
 )
 from playground.core.logprobs import TokenLogprob
-from playground.core.prompt import ChatFormat, Message, Prompt, chat_format
+from playground.core.prompt import ChatFormat, Message, Prompt, chat_format, is_read
 from playground.core.sampling import SamplingParameters
 from playground.core.tools.structure import after_thinking, structural_tag
-from playground.engines import WAIT_S, LeasedEngine, acquire, held
+from playground.engines import WAIT_S, LeasedEngine, acquire, has_another, held
+from playground.gateway.metrics import Followed, followed
 from training.models import Checkpoint
 
 __all__ = [
@@ -41,11 +42,14 @@ __all__ = [
     "generate",
     "prepare",
     "prepare_text",
+    "prepared",
     "stream_completion",
 ]
 
 TRIES = 3
 TRY_AGAIN_S = 1.0
+SHORT_CHARACTERS = 4000
+"""Encoding so much takes about as long as changing threads twice."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +118,8 @@ async def stream_completion(
     EngineDied after any number of pieces, which stay valid. An engine that dies before the first piece is
     tried again.
     """
-    job = await asyncio.to_thread(
-        prepare, checkpoint, messages, parameters, continue_raw_text, continue_token_ids, template_options
+    job = await prepared(
+        checkpoint, messages, parameters, continue_raw_text, continue_token_ids, template_options
     )
     async with aclosing(generate(job, timeout_s=timeout_s)) as events:
         async for event in events:
@@ -179,18 +183,49 @@ def prepare_text(
     return Job(checkpoint, chat, given, request)
 
 
+async def prepared(
+    checkpoint: Checkpoint,
+    messages: Sequence[Message],
+    parameters: SamplingParameters,
+    raw_text: str | None = None,
+    token_ids: Sequence[int] | None = None,
+    template_options: Mapping[str, Any] | None = None,
+) -> Job:
+    """As `prepare`, without keeping the event loop: a short conversation is encoded at once, because changing
+    to a thread and back takes longer while many answers stream; anything else goes to a thread."""
+    given = (checkpoint, messages, parameters, raw_text, token_ids, template_options)
+    parts = [str(value) for message in messages for value in message.values()]
+    characters = sum(map(len, [*parts, raw_text or "", str(template_options or "")]))
+    if characters <= SHORT_CHARACTERS and is_read(checkpoint.path, checkpoint.digest):
+        return prepare(*given)
+    return await asyncio.to_thread(prepare, *given)
+
+
 async def generate(job: Job, *, timeout_s: float = WAIT_S) -> AsyncIterator[Event]:
     """As `stream_completion`, of an answer that is prepared. It holds nothing before it is iterated."""
+    with followed(job.checkpoint.name) as answer:
+        async with aclosing(tries(job, timeout_s, answer)) as events:
+            async for event in events:
+                if isinstance(event, Piece):
+                    answer.begin()
+                elif isinstance(event, Finished):
+                    answer.finish(
+                        event.finish_reason, event.usage.prompt_tokens, event.usage.completion_tokens
+                    )
+                yield event
+
+
+async def tries(job: Job, timeout_s: float, answer: Followed) -> AsyncIterator[Event]:
+    """Asks again, another engine if there is one, as long as nothing has been said yet."""
+    broke_off: list[int] = []
     for tries_left in reversed(range(TRIES)):
-        begun = False
         try:
-            async with aclosing(attempt(job, timeout_s)) as events:
+            async with aclosing(attempt(job, timeout_s, broke_off)) as events:
                 async for event in events:
-                    begun = begun or isinstance(event, Piece)
                     yield event
                 return
         except EngineDied:
-            if begun or not tries_left:
+            if answer.has_begun or not tries_left:
                 raise
         except EngineRefused as error:
             if job.request.structure is None:
@@ -198,14 +233,19 @@ async def generate(job: Job, *, timeout_s: float = WAIT_S) -> AsyncIterator[Even
             raise ParameterError(
                 "response_format", f"The answer cannot be held to this form: {error}"
             ) from error
+        answer.retry()
         yield Waiting(f"the engine of {job.checkpoint.name} broke off before its first word; asking again")
-        await asyncio.sleep(TRY_AGAIN_S)
+        if not await has_another(job.checkpoint, broke_off):
+            await asyncio.sleep(TRY_AGAIN_S)
 
 
-async def attempt(job: Job, timeout_s: float) -> AsyncIterator[Event]:
-    """One try, on one engine."""
+async def attempt(job: Job, timeout_s: float, broke_off: list[int] | None = None) -> AsyncIterator[Event]:
+    """One try, on one engine; its slot joins those that `broke_off` if it does, which are avoided."""
+    broke_off = [] if broke_off is None else broke_off
+    prompt_ids = job.request.prompt_ids
+    steps = acquire(job.checkpoint, timeout_s=timeout_s, prompt_ids=prompt_ids, avoid=broke_off)
     engine = None
-    async with aclosing(acquire(job.checkpoint, timeout_s=timeout_s)) as steps:
+    async with aclosing(steps):
         async for step in steps:
             if isinstance(step, LeasedEngine):
                 engine = step
@@ -213,12 +253,20 @@ async def attempt(job: Job, timeout_s: float) -> AsyncIterator[Event]:
                 yield Waiting(step)
     assert engine is not None
     async with held(engine):
-        client = EngineClient(
-            engine.address, engine.kind, job.checkpoint.path, job.chat.tokenizer, engine.served
-        )
-        async with aclosing(follow(job, client)) as events:
-            async for event in events:
-                yield event
+        try:
+            async with aclosing(follow(job, client_for(job, engine))) as events:
+                async for event in events:
+                    if isinstance(event, Started):
+                        engine.works()
+                    yield event
+        except EngineDied:
+            broke_off.append(engine.slot)
+            engine.broke_off()
+            raise
+
+
+def client_for(job: Job, engine: LeasedEngine) -> EngineClient:
+    return EngineClient(engine.address, engine.kind, job.checkpoint.path, job.chat.tokenizer, engine.served)
 
 
 async def follow(job: Job, client: EngineClient) -> AsyncIterator[Event]:

@@ -16,7 +16,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from playground.core.placement import Slot, SlotState
-from playground.engines import living_leases
+from playground.gateway.leases import living_leases
 from playground.models import Engine, EngineState
 from training.core.errors import EngineStartError
 from training.core.serving.engine_process import EngineConfig, EngineProcess
@@ -76,6 +76,13 @@ class EngineSlot:
 
     def resume(self) -> None:
         self._save(EngineState.READY)
+
+    def unload(self) -> None:
+        """End the process and free its memory, unless an answer has begun meanwhile."""
+        if self._claim(EngineState.STOPPED, None):
+            logger.info("Engine %s ends: nobody uses it", self.config.slot)
+            self._save(EngineState.STOPPED, pid=None, address="")
+            self._thread.submit(self.process.stop)
 
     def watch(self) -> str:
         """Look after it; gives the reason if it has just failed, else nothing."""
@@ -169,8 +176,8 @@ class EngineSlot:
         self._save(EngineState.FAILED, error=reason[:2000], pid=None, restarts=F("restarts") + 1)
         return reason
 
-    def _claim(self, state: EngineState, checkpoint: Checkpoint) -> bool:
-        """Take the engine from its checkpoint for another, unless an answer holds it."""
+    def _claim(self, state: EngineState, checkpoint: Checkpoint | None) -> bool:
+        """Take the engine from its checkpoint for another or none, unless an answer holds it."""
         with transaction.atomic():
             engine = Engine.objects.select_for_update().filter(slot=self.config.slot).first()
             if engine is None or living_leases(engine).exists():

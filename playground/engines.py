@@ -2,31 +2,29 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import TypeVar
+from datetime import timedelta
+from typing import Self, TypeVar
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 
-from playground.cancellation import end
 from playground.core.engine_client import load_adapter
 from playground.core.errors import EngineRefused, EngineUnavailable
 from playground.database import in_database
-from playground.models import Deployment, Engine, EngineLease, EngineState
+from playground.gateway.gate import Hold, gate
+from playground.gateway.leases import HEARTBEAT_S
+from playground.models import STILL_ASKED, Deployment, Engine, EngineState
 from training.core.errors import EngineStartError
 from training.core.serving import model_files
 from training.core.serving.engine_process import SERVED_NAME
 from training.heads import find_heads
 from training.models import Checkpoint
 
-LEASE_S = 20.0
-HEARTBEAT_S = 20.0
-"""An engine whose supervisor has not been heard for so long is taken for dead."""
 POLL_S = 0.1
 ASK_AGAIN_S = 1.0
 WAIT_S = 180.0
@@ -36,26 +34,34 @@ FAILURE_GRACE_S = 10.0
 ADAPTER_RANK = 64
 """The highest rank of LoRA adapters that engines take."""
 
-STILL_ASKED = timedelta(seconds=3)
-"""Whoever waits asks again every second."""
-
 INSTALLING = "the engine is still being installed"
 
 OnWait = Callable[[str], Awaitable[None]]
 Found = TypeVar("Found")
-_returning: set[asyncio.Future[None]] = set()
 
 
 @dataclass(frozen=True)
 class LeasedEngine:
     """An engine that keeps its weights until the lease is given back."""
 
-    lease: int
+    hold: Hold
     slot: int
     address: str
     kind: str
     served: str = SERVED_NAME
     """What it calls the weights that were asked for."""
+
+    @classmethod
+    def under(cls, hold: Hold) -> Self:
+        return cls(hold, hold.engine.slot, hold.engine.address, hold.engine.kind)
+
+    def works(self) -> None:
+        """It has begun to answer: whatever failed before is forgiven."""
+        gate().succeeded(self.hold)
+
+    def broke_off(self) -> None:
+        """It failed; one that keeps failing is left alone for a while."""
+        gate().failed(self.hold)
 
 
 @asynccontextmanager
@@ -87,12 +93,38 @@ async def wait_until_loaded(checkpoint: Checkpoint, *, timeout_s: float = WAIT_S
 
 
 async def is_loaded(checkpoint: Checkpoint) -> bool | None:
-    return await in_database(Engine.objects.filter(usable(checkpoint)).exists) or None
+    holders = await gate().holders(held_as(checkpoint))
+    return True if holders and not gate().resting_s(held_as(checkpoint)) else None
 
 
-async def acquire(checkpoint: Checkpoint, *, timeout_s: float = WAIT_S) -> AsyncIterator[str | LeasedEngine]:
-    """What is waited for, as often as it changes, and last the engine; give it to `held` at once."""
-    async with aclosing(waiting(checkpoint, lease_now, timeout_s)) as steps:
+async def has_another(checkpoint: Checkpoint, avoid: Collection[int]) -> bool:
+    """Whether an engine that is not to be avoided holds the checkpoint."""
+    return any(engine.slot not in avoid for engine in await gate().holders(held_as(checkpoint)))
+
+
+def held_as(checkpoint: Checkpoint) -> int:
+    """The checkpoint whose weights an engine must hold: an adapter's base, else its own."""
+    return checkpoint.base_id or checkpoint.pk
+
+
+async def acquire(
+    checkpoint: Checkpoint,
+    *,
+    timeout_s: float = WAIT_S,
+    prompt_ids: Sequence[int] = (),
+    avoid: Collection[int] = (),
+) -> AsyncIterator[str | LeasedEngine]:
+    """What is waited for, as often as it changes, and last the engine; give it to `held` at once.
+
+    Of several engines it is one that has read the prompt's beginning, or the least busy; one of the slots to
+    `avoid` only where there is no other.
+    """
+
+    async def take(checkpoint: Checkpoint) -> LeasedEngine | None:
+        hold = await gate().take(held_as(checkpoint), prompt_ids, avoid)
+        return None if hold is None else LeasedEngine.under(hold)
+
+    async with aclosing(waiting(checkpoint, take, timeout_s)) as steps:
         async for step in steps:
             yield await with_adapter(checkpoint, step) if isinstance(step, LeasedEngine) else step
 
@@ -103,18 +135,21 @@ async def with_adapter(checkpoint: Checkpoint, engine: LeasedEngine) -> LeasedEn
     if checkpoint.base_id is None:
         return engine
     name = f"{checkpoint.name}@{checkpoint.digest[-16:]}"
+    if name in engine.hold.adapters:
+        return replace(engine, served=name)
     try:
         if engine.kind != "vllm":
             raise EngineRefused("only vLLM serves adapters, and it is not installed here.")
         await load_adapter(engine.address, name, checkpoint.path)
     except BaseException as error:
-        await asyncio.shield(asyncio.ensure_future(in_database(give_back, engine.lease)))
+        gate().leave(engine.hold)
         if isinstance(error, EngineRefused):
             raise EngineUnavailable(
                 f"The adapter {checkpoint.name} cannot be served: {error} `manage.py merge_adapter "
                 f"{checkpoint.name}` makes a whole checkpoint of it, which can."
             ) from error
         raise
+    engine.hold.adapters.add(name)
     return replace(engine, served=name)
 
 
@@ -127,86 +162,27 @@ async def waiting(
         if time.monotonic() - asked_at >= ASK_AGAIN_S:
             asked_at = time.monotonic()
             await in_database(want, checkpoint)
-            reason = await in_database(what_is_missing, checkpoint, asked_at - began, timeout_s)
+            missing = await in_database(what_is_missing, checkpoint, asked_at - began, timeout_s)
+            reason = resting_reason(checkpoint) or missing
             if reason != told:
                 yield (told := reason)
         await asyncio.sleep(POLL_S)
     yield found
 
 
-async def lease_now(checkpoint: Checkpoint) -> LeasedEngine | None:
-    """A lease, if one can be had. Whoever is cancelled meanwhile leaves none behind."""
-    asking = asyncio.ensure_future(in_database(try_lease, checkpoint))
-    try:
-        return await asyncio.shield(asking)
-    except asyncio.CancelledError:
-        asking.add_done_callback(give_back_unused)
-        raise
-
-
-def give_back_unused(asking: asyncio.Future[LeasedEngine | None]) -> None:
-    if not asking.cancelled() and not asking.exception() and (engine := asking.result()):
-        returning = asyncio.ensure_future(in_database(give_back, engine.lease))
-        _returning.add(returning)
-        returning.add_done_callback(_returning.discard)
-
-
 @asynccontextmanager
 async def held(engine: LeasedEngine) -> AsyncIterator[None]:
-    """Keeps a lease alive, and gives it back at the end."""
-    renewal = asyncio.create_task(renew_until_cancelled(engine.lease))
+    """Holds the engine for the block; the process's lease on it is renewed meanwhile."""
     try:
         yield
     finally:
-        await end(renewal)
-        # Shielded, because whoever waits for the answer may be cancelled more than once.
-        await asyncio.shield(asyncio.ensure_future(in_database(give_back, engine.lease)))
+        gate().leave(engine.hold)
 
 
-async def renew_until_cancelled(lease_id: int) -> None:
-    while True:
-        await asyncio.sleep(LEASE_S / 4)
-        await in_database(renew, lease_id)
-
-
-def usable(checkpoint: Checkpoint) -> Q:
-    heard = timezone.now() - timedelta(seconds=HEARTBEAT_S)
-    return Q(checkpoint=checkpoint.base_id or checkpoint.pk, state=EngineState.READY, heartbeat_at__gte=heard)
-
-
-def try_lease(checkpoint: Checkpoint) -> LeasedEngine | None:
-    """A lease on the least used engine that holds the checkpoint, if one does.
-
-    The engine's row is locked (SQLite: the database), so that it is either leased or swapped, never both.
-    """
-    if not Engine.objects.filter(usable(checkpoint)).exists():  # without a lock, because it is asked often
-        return None
-    with transaction.atomic():
-        engines = list(Engine.objects.select_for_update().filter(usable(checkpoint)))
-        if not engines:
-            return None
-        engine = min(engines, key=lambda engine: living_leases(engine).count())
-        lease = EngineLease.objects.create(engine=engine, expires_at=lease_end())
-        Engine.objects.filter(pk=engine.pk).update(used_at=timezone.now())
-    return LeasedEngine(lease.pk, engine.slot, engine.address, engine.kind)
-
-
-def living_leases(engine: Engine) -> QuerySet[EngineLease]:
-    """Leases of generations that live; those of processes that died expire by themselves."""
-    return engine.leases.filter(expires_at__gt=timezone.now())
-
-
-def lease_end() -> datetime:
-    return timezone.now() + timedelta(seconds=LEASE_S)
-
-
-def renew(lease_id: int) -> None:
-    EngineLease.objects.filter(pk=lease_id).update(expires_at=lease_end())
-
-
-def give_back(lease_id: int) -> None:
-    Engine.objects.filter(leases__pk=lease_id).update(used_at=timezone.now())
-    EngineLease.objects.filter(pk=lease_id).delete()
+def resting_reason(checkpoint: Checkpoint) -> str:
+    """That the engines which hold the checkpoint failed too often to be asked at once, or nothing."""
+    rest_s = gate().resting_s(held_as(checkpoint))
+    return f"the engine of {checkpoint.name} keeps failing and is asked again in a moment" if rest_s else ""
 
 
 def want(checkpoint: Checkpoint) -> None:
@@ -224,12 +200,8 @@ def place_in_queue(checkpoint: Checkpoint) -> int:
     mine = Deployment.objects.filter(checkpoint=checkpoint.host).exclude(asked_since=None).first()
     if mine is None:
         return 1
-    held = Engine.objects.exclude(checkpoint=None).values("checkpoint")
-    waiting = Deployment.objects.filter(wanted_at__gte=timezone.now() - STILL_ASKED).exclude(
-        checkpoint__in=held
-    )
     before = Q(asked_since__lt=mine.asked_since) | Q(asked_since=mine.asked_since, pk__lt=mine.pk)
-    return 1 + waiting.filter(before).count()
+    return 1 + Deployment.objects.waiting().filter(before).count()
 
 
 def what_is_missing(checkpoint: Checkpoint, waited_s: float, timeout_s: float) -> str:

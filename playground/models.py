@@ -1,8 +1,10 @@
 """Conversations, and the engines that answer in them."""
 
 import uuid
+from datetime import timedelta
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
@@ -20,6 +22,16 @@ from playground.sharing.models import SharedThread as SharedThread
 from playground.sharing.models import SharedTurn as SharedTurn
 from training.models import Checkpoint, Job
 
+STILL_ASKED = timedelta(seconds=3)
+"""Whoever waits for a model asks for it again every second."""
+
+
+class DeploymentQuerySet(models.QuerySet["Deployment"]):
+    def waiting(self) -> "DeploymentQuerySet":
+        """Those that somebody waits for now and that no engine holds yet."""
+        held = Engine.objects.exclude(checkpoint=None).values("checkpoint")
+        return self.filter(wanted_at__gte=timezone.now() - STILL_ASKED).exclude(checkpoint__in=held)
+
 
 class Deployment(models.Model):
     """That a checkpoint should be servable: pinned ones always, others while somebody wants them."""
@@ -27,6 +39,11 @@ class Deployment(models.Model):
     checkpoint = models.OneToOneField(Checkpoint, on_delete=models.CASCADE, related_name="deployment")
     pinned = models.BooleanField(
         default=False, help_text="Keep it loaded, ahead of those that are merely wanted."
+    )
+    replicas = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(64)],
+        help_text="How many engines hold it while it is pinned, as far as there are engines for all.",
     )
     head = models.BooleanField(
         default=False,
@@ -36,6 +53,8 @@ class Deployment(models.Model):
     asked_since = models.DateTimeField(
         null=True, help_text="Since when chats have been asking for it without a pause."
     )
+
+    objects = DeploymentQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.checkpoint.name
@@ -74,10 +93,13 @@ class Engine(models.Model):
 
 
 class EngineLease(models.Model):
-    """A generation's hold on an engine: while one lives, the engine's weights are not swapped."""
+    """A process's hold on an engine: while one lives, the engine's weights are not swapped."""
 
     engine = models.ForeignKey(Engine, on_delete=models.CASCADE, related_name="leases")
     expires_at = models.DateTimeField()
+    answers = models.PositiveIntegerField(
+        default=1, help_text="How many answers the process was writing on the engine when it said so last."
+    )
 
     def __str__(self) -> str:
         return f"lease on {self.engine_id} until {self.expires_at:%H:%M:%S}"

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
@@ -87,7 +88,7 @@ class Supervisor:
         wanted = wanted_checkpoints()
         wants = [want for one in wanted if (want := self._want(one))]
         by_id = {one.checkpoint.pk: one.checkpoint for one in wanted}
-        for action in plan(self._seen(), wants):
+        for action in plan(self._seen(), wants, unload_after_s=settings.UNLOAD_AFTER_S):
             self._do(action, by_id)
 
     def _tick_safely(self) -> None:
@@ -135,7 +136,8 @@ class Supervisor:
             self.failures.add(pk)
             return None
         since = self._asked_since.get(pk)
-        return Want(pk, shape, wanted.kept, None if since is None else time.monotonic() - since)
+        waited_s = None if since is None else time.monotonic() - since
+        return Want(pk, shape, wanted.kept, waited_s, wanted.replicas)
 
     def _do(self, action: Action, checkpoints: dict[int, Checkpoint]) -> None:
         slot = self.slots[action.slot]
@@ -150,6 +152,8 @@ class Supervisor:
                 slot.drain()
             case Verb.RESUME:
                 slot.resume()
+            case Verb.UNLOAD:
+                slot.unload()
 
 
 @dataclass(frozen=True)
@@ -159,6 +163,7 @@ class Wanted:
     checkpoint: Checkpoint
     kept: bool
     asked: bool
+    replicas: int = 1
 
 
 def wanted_checkpoints() -> list[Wanted]:
@@ -175,7 +180,11 @@ def wanted_checkpoints() -> list[Wanted]:
     ordered = {checkpoint.pk: checkpoint for checkpoint in [*kept, *(d.checkpoint for d in recent)]}
     kept_ids = {checkpoint.pk for checkpoint in kept}
     fresh = {pk for pk, at in asked_at.items() if now - at < timedelta(seconds=ASKED_S)}
-    return [Wanted(checkpoint, pk in kept_ids, pk in fresh) for pk, checkpoint in ordered.items()]
+    replicas = {d.checkpoint_id: d.replicas for d in deployments if d.pinned}
+    return [
+        Wanted(checkpoint, pk in kept_ids, pk in fresh, replicas.get(pk, 1))
+        for pk, checkpoint in ordered.items()
+    ]
 
 
 def shape_of(checkpoint: Checkpoint | None) -> str | None:

@@ -3,10 +3,12 @@
 from django.urls import include, path
 
 from playground import views
+from playground.gateway.views import metrics
 from playground.traces import pages, shared, shares, texts
 
 urlpatterns = [
     path("v1/", include("playground.openai.urls")),
+    path("metrics", metrics, name="metrics"),
     path("", views.home, name="home"),
     path("chat/", views.send, name="new-thread"),
     path("chat/<uuid:pk>/", views.thread_page, name="thread"),

@@ -3,13 +3,16 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import httpx
+from pydantic_core import from_json
 
+from playground.core.engine_http import ConnectionBroke, ErrorAnswer, post_for_events
 from playground.core.errors import EngineDied, EngineRefused, ParameterError
 from playground.core.logprobs import TokenLogprob, read_logprobs
 from playground.core.sampling import SamplingParameters
@@ -67,23 +70,23 @@ class EngineClient:
         """The tokens of one answer. EngineDied where it breaks off, EngineRefused where it says no."""
         body = self._vllm_body(request) if self.kind == "vllm" else self._transformers_body(request)
         finished = False
+        events = post_for_events(self.address, "/v1/completions", body, silence_s=SILENCE_S)
         try:
-            async with client_of(self.address).stream("POST", "/v1/completions", json=body) as response:
-                if response.is_error:
-                    raise refusal(response.status_code, await response.aread())
-                async for line in response.aiter_lines():
-                    if sampled := self._sampled(line, request):
-                        finished = finished or sampled.finish_reason is not None
-                        yield sampled
-        except httpx.HTTPError as error:
-            raise EngineDied(f"The engine broke off ({type(error).__name__}).") from error
+            async with aclosing(events):
+                async for together in events:
+                    for data in together:
+                        if sampled := self._sampled(data, request):
+                            finished = finished or sampled.finish_reason is not None
+                            yield sampled
+        except ErrorAnswer as error:
+            raise refusal(error.status, error.body) from error
+        except ConnectionBroke as error:
+            raise EngineDied(f"The engine broke off ({error}).") from error
         if not finished:
             raise EngineDied("The engine broke off in the middle of its answer.")
 
-    def _sampled(self, line: str, request: GenerationRequest) -> Sampled | None:
-        if not line.startswith("data:") or line.endswith("[DONE]"):
-            return None
-        event = json.loads(line[5:])
+    def _sampled(self, data: bytes, request: GenerationRequest) -> Sampled | None:
+        event = from_json(data)
         if "error" in event:
             raise EngineDied(f"The engine failed: {error_text(event)}")
         if not event["choices"]:

@@ -1,5 +1,6 @@
 """Which engine should hold which checkpoint: one decision, made anew at every tick from what is the case."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -43,12 +44,14 @@ class Slot:
 
 @dataclass(frozen=True)
 class Want:
-    """A checkpoint to hold. `kept`: even if nobody asks. `waited_s`: how long somebody has been asking."""
+    """A checkpoint to hold. `kept`: even if nobody asks, by so many engines as `replicas` says if there are
+    enough. `waited_s`: how long somebody has been asking."""
 
     checkpoint: int
     shape: str
     kept: bool = False
     waited_s: float | None = None
+    replicas: int = 1
 
 
 class Verb(Enum):
@@ -57,6 +60,7 @@ class Verb(Enum):
     RESTART = "end the process and start another"
     DRAIN = "take no new answers"
     RESUME = "take new answers again"
+    UNLOAD = "end the process"
 
 
 @dataclass(frozen=True)
@@ -66,13 +70,27 @@ class Action:
     checkpoint: int | None = None
 
 
-def plan(slots: Sequence[Slot], wants: Sequence[Want]) -> list[Action]:
-    """What to do now, at most one action a slot. `wants` come in order of importance, the kept ones first."""
+def plan(slots: Sequence[Slot], wants: Sequence[Want], *, unload_after_s: float = 0.0) -> list[Action]:
+    """What to do now, at most one action a slot. `wants` come in order of importance, the kept ones first.
+
+    An engine that has no place by them and rested for `unload_after_s` ends; 0: never.
+    """
     planner = _Planner(list(slots), list(wants))
     planner.serve_those_who_wait()
     planner.resume()
     planner.restore_what_is_kept()
+    if unload_after_s:
+        planner.unload(unload_after_s)
     return planner.actions
+
+
+def places(wants: Sequence[Want], engines: int) -> Counter[int]:
+    """How many of the engines each checkpoint has a right to: every kept one has one before any has two."""
+    kept = [want for want in wants if want.kept]
+    most = max((want.replicas for want in kept), default=1)
+    further = [want for copy in range(2, most + 1) for want in kept if want.replicas >= copy]
+    others = [want for want in wants if not want.kept]
+    return Counter(want.checkpoint for want in [*kept, *further, *others][:engines])
 
 
 class _Planner:
@@ -81,7 +99,7 @@ class _Planner:
         self.wants = wants
         self.actions: list[Action] = []
         self.asked = {want.checkpoint for want in wants if want.waited_s is not None}
-        self.residents = {want.checkpoint for want in wants[: len(slots)]}
+        self.residents = places(wants, len(slots))
 
     def serve_those_who_wait(self) -> None:
         # A draining engine answers nobody new, so for them what it holds is held by nobody.
@@ -91,7 +109,7 @@ class _Planner:
     def _serve(self, want: Want) -> bool:
         """Find it an engine: quickest first. Kept checkpoints lend theirs only if nothing else will do."""
         idle = [slot for slot in self.slots.values() if slot.idle and not self._just_asked_for(slot)]
-        idle.sort(key=lambda slot: (slot.checkpoint in self.residents, -slot.idle_s))
+        idle.sort(key=lambda slot: (not self._surplus(slot), -slot.idle_s))
         alike = [slot for slot in idle if slot.shape == want.shape]
         empty = [slot for slot in self.slots.values() if slot.state is SlotState.EMPTY]
         if alike:
@@ -109,23 +127,38 @@ class _Planner:
             return
         busy = [slot for slot in self.slots.values() if slot.state is SlotState.READY and slot.leased]
         if busy:
-            slot = min(busy, key=lambda slot: (slot.checkpoint in self.residents, slot.number))
+            slot = min(busy, key=lambda slot: (not self._surplus(slot), slot.number))
             self.actions.append(Action(Verb.DRAIN, slot.number))
             self.slots[slot.number] = replace(slot, state=SlotState.DRAINING)
 
     def restore_what_is_kept(self) -> None:
-        for want in self.wants[: len(self.slots)]:
-            if want.kept and not self._held(want, *SERVING, SlotState.DRAINING):
+        for want in self.wants:
+            missing = self.residents[want.checkpoint] - self._holders(want.checkpoint)
+            for _ in range(missing if want.kept else 0):
                 self._restore(want)
 
-    def _restore(self, want: Want) -> None:
-        rested = [
+    def unload(self, after_s: float) -> None:
+        for slot in self._rested(after_s):
+            if self._surplus(slot):
+                self.actions.append(Action(Verb.UNLOAD, slot.number))
+                self.slots[slot.number] = Slot(slot.number, SlotState.EMPTY)
+
+    def _rested(self, for_s: float) -> list[Slot]:
+        return [
             slot
             for slot in self.slots.values()
-            if slot.idle
-            and slot.idle_s >= RETURN_AFTER_S
-            and slot.checkpoint not in self.residents | self.asked
+            if slot.idle and slot.idle_s >= for_s and slot.checkpoint not in self.asked
         ]
+
+    def _surplus(self, slot: Slot) -> bool:
+        """Whether its checkpoint is held more often than it has a right to."""
+        return slot.checkpoint is None or self._holders(slot.checkpoint) > self.residents[slot.checkpoint]
+
+    def _holders(self, checkpoint: int) -> int:
+        return sum(s.checkpoint == checkpoint for s in self.slots.values() if s.state is not SlotState.EMPTY)
+
+    def _restore(self, want: Want) -> None:
+        rested = [slot for slot in self._rested(RETURN_AFTER_S) if self._surplus(slot)]
         alike = [slot for slot in rested if slot.shape == want.shape]
         empty = [slot for slot in self.slots.values() if slot.state is SlotState.EMPTY]
         others = [slot for slot in rested if slot.idle_s >= RESTART_AFTER_S]

@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from playground.core.tools.rendering import render
 from tracing.core.errors import TracingError
 from tracing.core.text.tokenizer import TextTokenizer
 
+FORMATS_KEPT = 16
 Message = Mapping[str, str]
 PREFILLED_THINKING = re.compile(rf"{OPEN}\s*\Z")
 
@@ -151,10 +152,23 @@ class ChatFormat:
         return tokenizer
 
 
-@lru_cache(maxsize=16)
+_formats: dict[tuple[Path, str], ChatFormat] = {}
+
+
 def chat_format(directory: Path, digest: str) -> ChatFormat:
     """The format of a published checkpoint, kept; `digest` of its weights tells two of one name apart."""
-    return ChatFormat(directory)
+    known = _formats.get((directory, digest))
+    if known is None:
+        known = ChatFormat(directory)
+        while len(_formats) >= FORMATS_KEPT:
+            _formats.pop(next(iter(_formats)), None)
+        _formats[directory, digest] = known
+    return known
+
+
+def is_read(directory: Path, digest: str) -> bool:
+    """Whether `chat_format` answers at once, without reading files."""
+    return (directory, digest) in _formats
 
 
 def stand_in(text: str, guard: Mapping[str, str]) -> str:

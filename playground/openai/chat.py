@@ -1,20 +1,17 @@
 """POST /v1/chat/completions, streaming and not."""
 
-import asyncio
-
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
 from accounts.authentication import Caller
-from playground.completions import prepare
-from playground.database import in_database
+from playground.completions import prepared
 from playground.engines import wait_until_loaded
 from playground.metering import Meter
 from playground.openai.answer import Answer
 from playground.openai.chat_body import ChatRequest
 from playground.openai.endpoint import read_body
 from playground.openai.messages import turns_of
-from playground.openai.models import find_checkpoint
+from playground.openai.models import recent_checkpoint
 from playground.openai.streaming import read_whole, stream_response
 from playground.side_by_side import metered_numbered, numbered_events, seeded
 
@@ -23,8 +20,8 @@ async def complete_chat(request: HttpRequest, caller: Caller) -> HttpResponseBas
     body = read_body(request, ChatRequest)
     parameters, turns = body.parameters(), turns_of(body.messages)
     options = {"tools": [function.to_dict() for function in body.functions]} if body.functions else {}
-    checkpoint = await in_database(find_checkpoint, body.model, caller.user)
-    job = await asyncio.to_thread(prepare, checkpoint, turns, parameters, template_options=options)
+    checkpoint = await recent_checkpoint(body.model, caller.user)
+    job = await prepared(checkpoint, turns, parameters, template_options=options)
     answer = Answer(checkpoint, body.wanted, body.n or 1, job.chat.tokenizer)
     meter = Meter.of_request(request, caller, checkpoint.name)
     events = metered_numbered(numbered_events([seeded(job, n) for n in range(answer.n)]), meter)

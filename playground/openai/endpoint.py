@@ -7,13 +7,14 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from pydantic import BaseModel, ValidationError
 
-from accounts.authentication import Caller, caller_of
+from accounts.authentication import Caller, caller_of, recent_caller
 from accounts.limits.services import release
 from playground.database import in_database
 from playground.openai.errors import SERVER, ApiError, api_error
@@ -33,12 +34,13 @@ def endpoint(
     """A view: `work(request, caller, **path)` for a caller who has one of the scopes, within the limits on
     requests of this kind: chat, trace, job or api."""
 
+    @login_not_required  # who is not signed in is told so in the API's own form
     @csrf_exempt
     async def view(request: HttpRequest, **path: Any) -> HttpResponseBase:
         request_id = f"req_{secrets.token_hex(12)}"
         try:
             check_method(request, method)
-            caller = await in_database(caller_of, request)
+            caller = recent_caller(request) or await in_database(caller_of, request)
             check_scopes(caller, scopes)
             response = await within_limits(work, request, caller, kind, path)
         except Exception as error:
@@ -69,6 +71,7 @@ async def within_limits(
 def by_method(**endpoints: Callable[..., Awaitable[HttpResponseBase]]) -> Any:
     """A view that gives each HTTP method to its own endpoint; the first one answers any other with a 405."""
 
+    @login_not_required
     @csrf_exempt
     async def view(request: HttpRequest, **path: Any) -> HttpResponseBase:
         chosen = endpoints.get(request.method or "", next(iter(endpoints.values())))
@@ -135,6 +138,7 @@ def invalid(error: ValidationError) -> ApiError:
     return ApiError(400, f"{param}: {message}." if param else message, code="invalid_value", param=param)
 
 
+@login_not_required
 @csrf_exempt
 async def unknown_address(request: HttpRequest, **path: Any) -> HttpResponse:
     message = f"Unknown request URL: {request.method} {request.path}."

@@ -6,11 +6,14 @@ from django.http import HttpRequest, JsonResponse
 
 from accounts.authentication import Caller
 from accounts.models import User
+from accounts.recent import Recent
 from playground.database import in_database
 from playground.models import Engine, EngineState
 from playground.openai.errors import model_not_found
 from training.access import checkpoints_for
 from training.models import Checkpoint
+
+_recent: Recent[Checkpoint] = Recent(keep_s=2.0)
 
 
 async def list_models(request: HttpRequest, caller: Caller) -> JsonResponse:
@@ -38,6 +41,15 @@ def find_checkpoint(name: str, user: User | None = None) -> Checkpoint:
     checkpoint = None if "\0" in name else checkpoints_for(user).filter(name=name).first()
     if checkpoint is None:
         raise model_not_found(name)
+    return checkpoint
+
+
+async def recent_checkpoint(name: str, user: User) -> Checkpoint:
+    """As `find_checkpoint`, of two seconds ago at most: programs ask for the same model again and again."""
+    checkpoint = _recent.get((user.pk, name))
+    if checkpoint is None:
+        checkpoint = await in_database(find_checkpoint, name, user)
+        _recent.put((user.pk, name), checkpoint)
     return checkpoint
 
 

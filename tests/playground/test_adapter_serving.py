@@ -19,6 +19,7 @@ from playground.engines import lease
 from playground.models import EngineLease
 from playground.openai.models import loaded_ids
 from playground.supervisor import Supervisor
+from tests.playground.conftest import until
 from tests.playground.test_engine_serving import HELLO, Checkpoints
 from tests.playground.tiny_model import digest, write_text_files
 from training.models import Checkpoint
@@ -116,4 +117,4 @@ async def test_an_adapter_that_engines_cannot_take_says_what_to_do_and_holds_no_
     )
     with pytest.raises(EngineUnavailable, match="merge_adapter adapter-wide"):
         await served(adapter)
-    assert not await in_database(EngineLease.objects.exists)
+    await until(lambda: not EngineLease.objects.exists())

@@ -1,11 +1,12 @@
 """Engines go to whoever waits, return to what is kept, and are never taken in the middle of an answer."""
 
+from collections import Counter
 from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playground.core.placement import Action, Slot, SlotState, Verb, Want, plan
+from playground.core.placement import Action, Slot, SlotState, Verb, Want, places, plan
 
 READY, EMPTY, BUSY, DRAINING = SlotState.READY, SlotState.EMPTY, SlotState.BUSY, SlotState.DRAINING
 
@@ -129,3 +130,46 @@ def test_a_second_engine_starts_only_for_a_second_checkpoint() -> None:
     slots = [Slot(0, READY, 1, "a"), Slot(1, EMPTY)]
     assert plan(slots, [Want(1, "a", kept=True)]) == []
     assert plan(slots, [Want(1, "a", kept=True), Want(2, "a", kept=True)]) == [Action(Verb.START, 1, 2)]
+
+
+def test_a_second_engine_holds_the_same_checkpoint_where_two_are_to_hold_it() -> None:
+    slots = [Slot(0, READY, 1, "a"), Slot(1, EMPTY), Slot(2, EMPTY)]
+    assert plan(slots, [Want(1, "a", kept=True, replicas=2)]) == [Action(Verb.START, 1, 1)]
+    slots[1] = Slot(1, READY, 1, "a")
+    assert plan(slots, [Want(1, "a", kept=True, replicas=2)]) == []
+
+
+def test_every_kept_checkpoint_has_an_engine_before_any_has_two() -> None:
+    slots = [Slot(0, READY, 1, "a"), Slot(1, EMPTY)]
+    wants = [Want(1, "a", kept=True, replicas=2), Want(2, "b", kept=True)]
+    assert plan(slots, wants) == [Action(Verb.START, 1, 2)]
+
+
+def test_who_waits_is_lent_the_engine_of_a_second_copy_first() -> None:
+    slots = [Slot(0, READY, 2, "a", idle_s=90), Slot(1, READY, 1, "a"), Slot(2, READY, 1, "a")]
+    wants = [Want(1, "a", kept=True), Want(2, "a", kept=True), Want(3, "a", waited_s=0.0)]
+    assert plan(slots, wants) == [Action(Verb.SWAP, 1, 3)]
+
+
+@given(situations(), st.lists(st.integers(1, 3), min_size=5, max_size=5))
+def test_as_many_engines_hold_a_kept_checkpoint_in_the_end_as_are_to_and_can(
+    situation: tuple[list[Slot], list[Want]], replicas: list[int]
+) -> None:
+    slots, wants = situation
+    wants = [replace(w, waited_s=None, replicas=n) for w, n in zip(wants, replicas, strict=False)]
+    for _ in range(200):
+        slots = after(slots, plan(slots, wants), wants)
+    kept = {want.checkpoint for want in wants if want.kept}
+    held = Counter(slot.checkpoint for slot in slots)
+    assert all(held[c] >= count for c, count in places(wants, len(slots)).items() if c in kept)
+    assert plan(slots, wants) == []
+
+
+def test_an_engine_that_nobody_uses_ends_where_it_is_to() -> None:
+    slots = [Slot(0, READY, 1, "a", idle_s=700), Slot(1, READY, 2, "a", idle_s=700)]
+    wants = [Want(1, "a", kept=True)]
+    assert plan(slots, wants) == []
+    assert plan(slots, wants, unload_after_s=600) == [Action(Verb.UNLOAD, 1)]
+    assert plan(slots, wants, unload_after_s=800) == []
+    busy = [slots[0], replace(slots[1], leased=True)]
+    assert plan(busy, wants, unload_after_s=600) == []

@@ -69,6 +69,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--memory-share", required=True)
     parser.add_argument("--threads", required=True)
     parser.add_argument("--adapter-rank", required=True)
+    parser.add_argument("--port", default="", help="listen on this loopback port instead, for benchmarks")
     return parser.parse_args()
 
 
@@ -112,7 +113,8 @@ def run_vllm(options: argparse.Namespace) -> None:
         fork_engine_core()
     memory = ["--kv-cache-memory-bytes", options.kv_cache_bytes]
     memory += [] if on_cpu else ["--gpu-memory-utilization", options.memory_share]
-    sys.argv = ["vllm", "serve", options.model, "--uds", str(options.socket), *memory]
+    place = ["--host", "127.0.0.1", "--port", options.port] if options.port else ["--uds", options.socket]
+    sys.argv = ["vllm", "serve", options.model, *map(str, place), *memory]
     sys.argv += ["--served-model-name", options.served_name, "--dtype", options.dtype]
     sys.argv += ["--generation-config", "vllm", "--enforce-eager", "--disable-uvicorn-access-log"]
     sys.argv += adapter_flags(options.adapter_rank)

@@ -1,0 +1,285 @@
+"""What /v1 costs: beside vLLM asked directly, and LiteLLM's proxy before the same vLLM, in one run.
+
+`python -m benchmarks.gateway [--streams 64] [--tokens 96] [--asks 60] [--rounds 3]`. One vLLM process on
+loopback holds a model of 10 million random weights; the site's own web process and LiteLLM's are set before
+it. Every way is asked for the same greedy answers, in turns, so that a busy moment of the machine meets all.
+LiteLLM's Python is that of `--litellm` (an environment with litellm[proxy]); without it, it is left out.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from benchmarks import machine
+from benchmarks.gateway_site import MODEL, free_port, make_site, web_command
+from playground.core.engine_http import post_for_events
+from training.core.serving.engine_process import SERVED_NAME, EngineConfig, EngineProcess
+
+ROOT = Path(__file__).resolve().parent.parent
+START_S = 180.0
+KV_CACHE_BYTES = 2**30
+WORDS = "The river rises in the hills and falls through woods and fields until it meets the sea"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One address to ask, what to add to the body, and the process whose time it takes."""
+
+    name: str
+    address: str
+    path: str
+    body: dict[str, Any]
+    headers: dict[str, str]
+    process: psutil.Process | None = None
+
+    async def ask(self, prompt: str, tokens: int) -> "Answer":
+        body = self.body | {"stream": True, "temperature": 0, "max_tokens": tokens}
+        body["stream_options"] = {"include_usage": True}
+        if self.path.endswith("chat/completions"):
+            body["messages"] = [{"role": "user", "content": prompt}]
+        else:
+            body["prompt"] = prompt
+        began, first_s, last = time.perf_counter(), 0.0, b""
+        events = post_for_events(self.address, self.path, body, silence_s=300, headers=self.headers)
+        async for together in events:
+            first_s = first_s or (time.perf_counter() - began if any(map(has_text, together)) else 0.0)
+            last = together[-1]
+        return Answer(json.loads(last)["usage"]["completion_tokens"], first_s)
+
+
+@dataclass(frozen=True)
+class Answer:
+    tokens: int
+    first_s: float
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One way. Times in ms; `share` of vLLM's own throughput in the same round."""
+
+    way: str
+    first_ms: float
+    added_ms: float
+    streams_first_ms: float
+    tokens_per_s: float
+    share: float
+    cpu_us_a_token: float
+
+
+def has_text(data: bytes) -> bool:
+    choices = json.loads(data).get("choices")
+    if not choices:
+        return False
+    delta = choices[0].get("delta") or {"text": choices[0].get("text")}
+    return any(delta.get(name) for name in ("content", "reasoning", "reasoning_content", "text"))
+
+
+def prompts(count: int, seed: int = 0) -> list[str]:
+    """Different ones, so that no cache answers for the engine."""
+    return [f"{seed} {n}. {WORDS}" for n in range(count)]
+
+
+async def first_tokens(ways: Sequence[Way], asks: int) -> dict[str, float]:
+    """Median milliseconds to the first token, asked one after another, the ways in turns."""
+    times: dict[str, list[float]] = {way.name: [] for way in ways}
+    for n, prompt in enumerate(prompts(asks, seed=1)):
+        for way in rotated(ways, n):
+            answer = await way.ask(f"{way.name} {prompt}", 4)
+            times[way.name].append(1e3 * answer.first_s)
+    return {name: statistics.median(values[len(values) // 10 :]) for name, values in times.items()}
+
+
+async def throughput(way: Way, streams: int, tokens: int, seed: int) -> tuple[float, float, float]:
+    """Tokens a second of all streams, median ms to a first token, and the way's own CPU µs a token."""
+    before, began = cpu_s(way.process), time.perf_counter()
+    answers = await asyncio.gather(*(way.ask(prompt, tokens) for prompt in prompts(streams, seed)))
+    wall_s, total = time.perf_counter() - began, sum(answer.tokens for answer in answers)
+    first_ms = 1e3 * statistics.median(answer.first_s for answer in answers)
+    return total / wall_s, first_ms, 1e6 * (cpu_s(way.process) - before) / total
+
+
+def cpu_s(process: psutil.Process | None) -> float:
+    return sum(process.cpu_times()[:2]) if process else 0.0
+
+
+def rotated(ways: Sequence[Way], by: int) -> list[Way]:
+    return [*ways[by % len(ways) :], *ways[: by % len(ways)]]
+
+
+async def measure(ways: Sequence[Way], options: argparse.Namespace) -> list[Figure]:
+    for way in ways:  # everything is read and compiled once
+        await throughput(way, 4, 8, seed=2)
+    firsts = await first_tokens(ways, options.asks)
+    rounds = []
+    for n in range(options.rounds):
+        figures = {
+            w.name: await throughput(w, options.streams, options.tokens, 10 + n) for w in rotated(ways, n)
+        }
+        rounds.append(figures)
+    direct = ways[0].name
+    return [
+        Figure(
+            way.name,
+            firsts[way.name],
+            firsts[way.name] - firsts[direct],
+            statistics.median(figures[way.name][1] for figures in rounds),
+            statistics.median(figures[way.name][0] for figures in rounds),
+            statistics.median(figures[way.name][0] / figures[direct][0] for figures in rounds),
+            statistics.median(figures[way.name][2] for figures in rounds),
+        )
+        for way in ways
+    ]
+
+
+@contextmanager
+def running(command: Sequence[str], log: Path, **environ: str) -> Iterator[psutil.Process]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **environ}, stdout=output, stderr=output
+        )
+    try:
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_until_up(url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(url, trust_env=False, timeout=5).status_code < 500:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.3)
+    raise SystemExit(f"{url} did not answer in {START_S:.0f} s: {log.read_text()[-2000:]}")
+
+
+@contextmanager
+def engine(model: Path, home: Path) -> Iterator[int]:
+    """vLLM as the site runs it, but on a loopback port, which LiteLLM needs."""
+    port = free_port()
+    log = home / "engine.log"
+    python = ROOT / ".venv-engine/bin/python"
+    process = EngineProcess(EngineConfig(slot=0, python=python, run_directory=home / "run", log=log))
+    command = [*process._command(model), "--port", str(port), "--kv-cache-bytes", str(KV_CACHE_BYTES)]
+    (home / "run").mkdir(exist_ok=True)
+    with log.open("wb") as output:
+        started = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output)
+    try:
+        wait_until_up(f"http://127.0.0.1:{port}/health", log)
+        yield port
+    finally:
+        assert started.stdin is not None
+        started.stdin.close()  # its launcher ends everything that it started
+        started.wait(30)
+
+
+def litellm_way(options: argparse.Namespace, home: Path, engine_port: int, stack: ExitStack) -> list[Way]:
+    python = Path(options.litellm)
+    if not python.exists():
+        print(f"{python} does not exist: LiteLLM is left out.")
+        return []
+    port, key = free_port(), f"sk-{secrets.token_hex(8)}"
+    model = {
+        "model_name": MODEL,
+        "litellm_params": {
+            "model": f"hosted_vllm/{SERVED_NAME}",
+            "api_base": f"http://127.0.0.1:{engine_port}/v1",
+            "api_key": "none",
+        },
+    }
+    configuration = home / "litellm.yaml"
+    configuration.write_text(json.dumps({"model_list": [model], "general_settings": {"master_key": key}}))
+    log = home / "litellm.log"
+    command = [str(python.with_name("litellm")), "--config", str(configuration), "--port", str(port)]
+    process = stack.enter_context(
+        running([*command, "--host", "127.0.0.1", "--num_workers", "1"], log, LITELLM_LOG="ERROR")
+    )
+    address = f"http://127.0.0.1:{port}"
+    wait_until_up(f"{address}/health/liveliness", log)
+    headers = {"Authorization": f"Bearer {key}"}
+    return [Way("LiteLLM's proxy", address, "/v1/chat/completions", {"model": MODEL}, headers, process)]
+
+
+def ways_of(options: argparse.Namespace, home: Path, stack: ExitStack) -> list[Way]:
+    site = make_site(home)
+    engine_port = stack.enter_context(engine(site.model, home))
+    direct = f"http://127.0.0.1:{engine_port}"
+    site.serve(direct)
+    port, log = free_port(), home / "web.log"
+    stack.enter_context(running(site.redis_command, home / "redis.log"))
+    web = stack.enter_context(running(web_command(port), log, **site.environ))
+    address = f"http://127.0.0.1:{port}"
+    wait_until_up(f"{address}/health", log)
+    headers = {"Authorization": f"Bearer {site.key}"}
+    body = {"model": SERVED_NAME, "ignore_eos": True}
+    return [
+        Way("vLLM directly", direct, "/v1/chat/completions", body, {}),
+        Way("vLLM's completions directly", direct, "/v1/completions", body, {}),
+        Way("Headwater's /v1", address, "/v1/chat/completions", {"model": MODEL}, headers, web),
+        *litellm_way(options, home, engine_port, stack),
+    ]
+
+
+def table(figures: Sequence[Figure], streams: int) -> list[str]:
+    head = [
+        "way",
+        "first token, ms",
+        "added",
+        f"at {streams} streams, ms",
+        "tokens/s",
+        "of vLLM's",
+        "CPU µs/token",
+    ]
+    lines = [f"| {' | '.join(head)} |", "|" + " --- |" * len(head)]
+    for f in figures:
+        cells = [f.way, f"{f.first_ms:.1f}", f"{f.added_ms:+.1f}", f"{f.streams_first_ms:.0f}"]
+        cells += [f"{f.tokens_per_s:.0f}", f"{f.share:.1%}", f"{f.cpu_us_a_token:.0f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--streams", type=int, default=64)
+    parser.add_argument("--tokens", type=int, default=96)
+    parser.add_argument(
+        "--asks", type=int, default=60, help="questions one after another, for the first token"
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--litellm", default=str(ROOT / ".venv-clients/bin/python"))
+    parser.add_argument("--results", type=Path, default=machine.RESULTS)
+    options = parser.parse_args()
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(prefix="hw-") as folder, ExitStack() as stack:
+        ways = ways_of(options, Path(folder), stack)
+        figures = asyncio.run(measure(ways, options))
+    notes = f"Load average {load:.1f} before. First tokens: one question after another. Throughput: "
+    notes += f"{options.streams} streams of {options.tokens} tokens, median of {options.rounds} rounds."
+    data = json.dumps([asdict(figure) for figure in figures])
+    lines = ["# /v1 beside vLLM itself and LiteLLM's proxy", f"{machine.describe()}. {notes}", ""]
+    text = "\n".join([*lines, *table(figures, options.streams), "", f"```json\n{data}\n```"]) + "\n"
+    print(text)
+    print(f"Kept in {machine.keep('gateway', text, options.results)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
