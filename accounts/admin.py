@@ -9,12 +9,14 @@ from rest_framework_api_key.admin import APIKeyModelAdmin
 from accounts.administration.audited import CHANGES, Audited
 from accounts.audit import Actor
 from accounts.banners import admin as banners
+from accounts.limits import admin as limits
 from accounts.models import ApiKey, AuditEntry
 from accounts.people import admin as people
 from accounts.services import log_key
 from accounts.terms import admin as terms
+from accounts.usage import admin as usage
 
-__all__ = ["banners", "people", "terms"]
+__all__ = ["banners", "limits", "people", "terms", "usage"]
 
 
 @admin.register(ApiKey)

@@ -180,6 +180,7 @@ JUDGE_URL = Setting(
 JUDGE_MODEL = Setting("HEADWATER_JUDGE_MODEL", "", "Name of the judge's model at HEADWATER_JUDGE_URL.")
 JUDGE_KEY = Setting("HEADWATER_JUDGE_KEY", "", "Key that HEADWATER_JUDGE_URL asks for, if any.", secret=True)
 
+CURRENCY = Setting("HEADWATER_CURRENCY", "EUR", "What the prices of models are in, as pages write it.")
 PERSONAL_DATA = Setting(
     "HEADWATER_PERSONAL_DATA",
     "CREDIT_CARD,IBAN_CODE,US_SSN,UK_NINO,UK_NHS",

@@ -76,7 +76,9 @@ class Limit(models.Model):
         ordering = ["audience", "resource", "period", "pk"]
 
     def __str__(self) -> str:
-        return f"{self.whose}: {self.amount:,} {self.get_resource_display()} a {self.get_period_display()}"
+        return (
+            f"{self.whose}: {self.amount:,} {self.get_resource_display()} in any {self.get_period_display()}"
+        )
 
     @property
     def whose(self) -> str:

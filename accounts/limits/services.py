@@ -20,6 +20,7 @@ from accounts.limits.admission import (
 from accounts.limits.models import Resource
 from accounts.limits.rules import Rule, addressed, known_rules, rules_for
 from accounts.limits.spender import Spender, address_of
+from accounts.limits.standing import Standing
 from accounts.limits.storage import (
     ADDRESS_S,
     address_key,
@@ -28,6 +29,7 @@ from accounts.limits.storage import (
     in_units,
     read_answer,
     settle_call,
+    standing_of,
     take_call,
 )
 from accounts.usage.services import add_usage
@@ -41,6 +43,7 @@ __all__ = [
     "admit_now",
     "admit_request",
     "admitted",
+    "own_standings",
     "record_usage",
     "release",
     "remember_visitor",
@@ -136,6 +139,15 @@ def settle(spender: Spender, kind: str, *, tokens: int, engine_s: float) -> None
         return
     used = {Resource.TOKENS: tokens, Resource.ENGINE: in_units(Resource.ENGINE, engine_s)}
     counters().settle(*settle_call(found, rules, used, pop=Resource.TOKENS in KINDS[kind]))
+
+
+def own_standings(user_id: int) -> list[Standing]:
+    """How each limit of a person stands, the fullest first; none where Redis does not answer."""
+    try:
+        standings = [standing_of(rule) for rule in rules_for(Spender(user_id=user_id))]
+    except RedisError:
+        return []
+    return sorted(standings, key=lambda standing: -standing.share_used)
 
 
 def remember_visitor(request: HttpRequest) -> None:
