@@ -18,10 +18,11 @@ from training.core.arithmetic import Problem, Range
 from training.core.batches import IGNORED, Batch
 from training.core.bounds import build
 from training.core.checkpoints import read_checkpoint
-from training.core.model import new_model
-from training.core.pairs import Asked, Pair, draw_questions, make_pairs, pair_documents
+from training.core.errors import RecipeError
+from training.core.model import load_model, new_model
+from training.core.pairs import Asked, Pair, draw_questions, make_pairs, pair_documents, sampled_answers
 from training.core.preference import answer_logprobs, pair_accuracy, preference_margins
-from training.core.recipe import ModelRecipe, ThinkDpoRecipe
+from training.core.recipe import ModelRecipe, PairsRecipe, ThinkDpoRecipe
 from training.core.recipe_files import STAGES
 from training.core.store_order import store_order
 from training.core.writing import write_documents
@@ -215,6 +216,27 @@ def test_checkpoints_that_agree_give_too_few_pairs_and_the_job_says_so(home: Pat
     assert event["expected"]
     assert "ask more questions" in event["error"]
     assert not (home / "stores" / "few-think-dpo").exists()
+
+
+def test_a_checkpoints_own_mistakes_are_found_in_other_samples_of_its_own(home: Path) -> None:
+    start = home / "checkpoints" / "t-think-sft"
+    pairs = {"questions": 4, "held_out": 1, "own_mistakes": True}
+    changes = {"store": "", "pairs": pairs}
+    folder = make_job(home, "think-dpo", folder="own", name="own", parent=start, changes=changes)
+    (home / "tokenizers" / "own").symlink_to(home / "tokenizers" / "t")
+    assert run_here(folder) == 1
+    assert (
+        f"answer of {start.name} beside a wrong one of {start.name}" in events(folder, "failed")[-1]["error"]
+    )
+    model, tokenizer = load_model(start), Tokenizer.from_file(str(start / "tokenizer.json"))
+    asked = draw_questions(0, Range(10, 29), 3, held_out=False)
+    first, again, other = (sampled_answers(model, tokenizer, asked, seed=seed) for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_only_one_checkpoint_can_be_the_one_to_avoid() -> None:
+    with pytest.raises(RecipeError, match=r"pairs\.weak is 'some' and pairs\.own_mistakes is set"):
+        PairsRecipe(weak="some", own_mistakes=True)
 
 
 ASKED = [Asked(Problem(20, 10, "+"), "What is 20 + 10?")]

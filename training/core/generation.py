@@ -26,15 +26,21 @@ class Answer:
 
 
 def generate(
-    model: Any, tokenizer: Tokenizer, prompts: Sequence[str], *, longest: int, sampled: bool = False
+    model: Any,
+    tokenizer: Tokenizer,
+    prompts: Sequence[str],
+    *,
+    longest: int,
+    sampled: bool = False,
+    seed: int = SEED,
 ) -> list[str]:
     """A continuation of each prompt, of at most `longest` tokens, up to and without the end-of-turn or
-    end-of-text token. Greedy, or sampled at temperature 1 from the whole vocabulary, with a seed of its
-    own."""
+    end-of-text token. Greedy, or sampled at temperature 1 from the whole vocabulary, with `seed`,
+    whatever was drawn before."""
     batches = [prompts[i : i + AT_ONCE] for i in range(0, len(prompts), AT_ONCE)]
     temperature = 1.0 if sampled else 0.0
     with torch.random.fork_rng():
-        torch.manual_seed(SEED)
+        torch.manual_seed(seed)
         return [
             answer.text
             for batch in batches

@@ -41,10 +41,10 @@ def draw_questions(seed: int, numbers: Range, count: int, *, held_out: bool) -> 
     return [Asked(problem, question(rng, problem)) for problem in problems]
 
 
-def sampled_answers(model: Any, tokenizer: Tokenizer, asked: Sequence[Asked]) -> list[str]:
+def sampled_answers(model: Any, tokenizer: Tokenizer, asked: Sequence[Asked], seed: int) -> list[str]:
     """The model's answers at temperature 1."""
     prompts = [prompt_chatml([Turn("user", item.question)]) for item in asked]
-    return generate(model, tokenizer, prompts, longest=LONGEST_WORKING, sampled=True)
+    return generate(model, tokenizer, prompts, longest=LONGEST_WORKING, sampled=True, seed=seed)
 
 
 def make_pairs(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from training.core.bounds import Between
+from training.core.errors import RecipeError
 from training.core.order import Packing
 from training.core.recipe.numbers import Count, Name, Positive, Rate, Share
 from training.core.recipe.train import TrainRecipe
@@ -40,6 +41,8 @@ class PairsRecipe:
     """Checkpoint that answers well; empty: the one that the stage starts from."""
     weak: Name = ""
     """Checkpoint that answers worse; empty: the first intermediate one of the stage before."""
+    own_mistakes: bool = False
+    """Reject the wrong answers of the checkpoint that the stage starts from, instead of a weaker one's."""
     questions: Positive = 600
     """Sums that both are asked, sampled at temperature 1; a pair needs a right answer and a wrong one."""
     held_out: Positive = 60
@@ -50,6 +53,13 @@ class PairsRecipe:
     shorter_by: Count = 0
     """Leave out pairs, too, whose chosen answer is not shorter by at least so many tokens, so that saying
     less is preferred; 0: none are."""
+
+    def __post_init__(self) -> None:
+        if self.weak and self.own_mistakes:
+            raise RecipeError(
+                f"pairs.weak is {self.weak!r} and pairs.own_mistakes is set: both say whose wrong answers "
+                "are rejected; leave one of them out"
+            )
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ def make_pair_store(job: Job, recipe: ThinkDpoRecipe, settings: PairsRecipe, tok
     folder, held_out = job.store_folder(name), job.folder / HELD_OUT
     if not folder.exists() or not held_out.exists():
         strong = chosen_checkpoint(job, settings.strong, parent_folder(job))
-        weak = chosen_checkpoint(job, settings.weak, earliest_of(parent_folder(job)))
+        parent = parent_folder(job)
+        weak = chosen_checkpoint(job, settings.weak, parent if settings.own_mistakes else earliest_of(parent))
         maker = _Maker(job, recipe, settings, tokenizer, strong, weak)
         maker.write_held_out(held_out)
         if not folder.exists():
@@ -136,7 +137,7 @@ class _Maker:
 
     def _asked(self, number: int, model: Any, asked: Sequence[Asked]) -> list[str]:
         self._job.events.progress("asking for pairs", number, len(self._models), "models", None)
-        return sampled_answers(model, self._tokenizer, asked)
+        return sampled_answers(model, self._tokenizer, asked, seed=1 + number)  # one model may be both
 
     def _generator(self, pairs: int) -> dict[str, object]:
         numbers = {"version": arithmetic.VERSION, "low": self._numbers.low, "high": self._numbers.high}
