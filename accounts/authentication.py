@@ -4,18 +4,21 @@
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication, CSRFCheck
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from accounts.models import ApiKey, Scope, User
 from accounts.recent_keys import remember_key, remembered_key
 from accounts.services import KeyRefused, find_key
 from accounts.terms.services import terms_due_of
+
+if TYPE_CHECKING:  # it is being imported while REST framework reads its settings, which name what is below
+    from rest_framework.views import APIView
 
 STAFF_SCOPES = {Scope.TRAIN, Scope.ADMIN}
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -121,13 +124,15 @@ class KeyOrSession(BaseAuthentication):
         return 'Bearer realm="headwater"'
 
 
-def needs_scope(scope: str) -> type[BasePermission]:
-    """A permission class for REST framework's views: `permission_classes = [needs_scope(Scope.TRACE)]`."""
+def needs_scope(*scopes: str) -> type[BasePermission]:
+    """A permission class for REST framework's views: `permission_classes = [needs_scope(Scope.TRACE)]`. One
+    of several scopes is enough."""
+    names = " or ".join(repr(str(scope)) for scope in scopes)
 
     class NeedsScope(BasePermission):
-        message = f"This needs the scope {str(scope)!r}."
+        message = f"This needs the scope {names}."
 
-        def has_permission(self, request: Request, view: APIView) -> bool:
-            return isinstance(request.auth, Caller) and request.auth.allows(scope)
+        def has_permission(self, request: Request, view: "APIView") -> bool:
+            return isinstance(request.auth, Caller) and any(map(request.auth.allows, scopes))
 
     return NeedsScope

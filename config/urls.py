@@ -9,6 +9,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("health", health.health, name="health"),
     path("ready", health.ready, name="ready"),
+    path("api/", include("config.api")),
     path("", include("accounts.urls")),
     path("", include("tracing.urls")),
     path("", include("training.urls")),

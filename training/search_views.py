@@ -7,19 +7,35 @@ from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.authentication import KeyOrSession, needs_scope
+from accounts.authentication import needs_scope
 from accounts.models import Scope
 from tracing.core.errors import InputError, SearchUnavailable
+from tracing.core.search.query import MATCHES, SORTS
 from tracing.search.presentation import chip_groups, hidden_fields, pages, rows, to_json
 from tracing.search.request import SearchRequest
 from tracing.search.results import SearchResults
 from training.search import models_to_choose, search_corpus
 
 UNPROCESSABLE = 422
+SEARCHED = [
+    OpenApiParameter("q", str, description='Words, "phrases", and -words that must not occur.'),
+    OpenApiParameter("model", str, description="Only what this model was trained on."),
+    OpenApiParameter("match", str, enum=list(MATCHES)),
+    OpenApiParameter("sort", str, enum=list(SORTS)),
+    OpenApiParameter("stage", str, many=True),
+    OpenApiParameter("store", str, many=True),
+    OpenApiParameter("licence", str, many=True),
+    OpenApiParameter("source", str, description="The beginning of a document's source."),
+    OpenApiParameter("since", str, description="The first day, or year, of a document's date."),
+    OpenApiParameter("until", str, description="The last one."),
+    OpenApiParameter("page", int),
+    OpenApiParameter("limit", int),
+]
 
 
 @never_cache
@@ -79,14 +95,19 @@ def parameters(values: QueryDict) -> dict[str, list[str]]:
 class SearchView(APIView):
     """GET /api/search/: the parameters of the page, answered in JSON."""
 
-    authentication_classes = [KeyOrSession]
     permission_classes = [needs_scope(Scope.TRACE)]
 
+    @extend_schema(parameters=SEARCHED, responses=dict)
     def get(self, request: Request) -> Response:
         try:
             asked = SearchRequest.of_parameters(parameters(request.query_params))
             return Response(to_json(search_corpus(asked)))
         except InputError as error:
-            return Response({"error": {"message": str(error), "type": "invalid_request_error"}}, status=400)
+            return refusal(error, "invalid_request_error", status=400)
         except SearchUnavailable as error:
-            return Response({"error": {"message": str(error), "type": "search_unavailable"}}, status=503)
+            return refusal(error, "search_unavailable", status=503)
+
+
+def refusal(error: Exception, kind: str, *, status: int) -> Response:
+    told = {"message": str(error), "type": kind, "code": "invalid" if status == 400 else "unavailable"}
+    return Response({"error": told}, status=status)

@@ -1,12 +1,12 @@
 """The addresses of /v1/fine_tuning/jobs."""
 
-from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, JsonResponse
 
+from accounts.audit import Actor
 from accounts.authentication import Caller
 from accounts.models import User
 from playground.database import in_database
@@ -16,7 +16,7 @@ from playground.openai.fine_tuning.bodies import CreateJob
 from playground.openai.fine_tuning.objects import EVENT_KINDS, checkpoint_object, event_object, job_object
 from playground.openai.fine_tuning.starting import start_job
 from playground.openai.listing import check_query, page_of, read_limit
-from training.fine_tuning.services import cancel_job, pause_job, resume_job
+from training.fine_tuning.acts import steer_job
 from training.models import Job
 from training.past_events import events_before
 
@@ -47,16 +47,19 @@ async def list_checkpoints(request: HttpRequest, caller: Caller, job_id: str) ->
     return JsonResponse(await in_database(checkpoints_of, request, caller.user, job_id))
 
 
-def steer(act: Callable[[Job], Job]) -> Work:
+def steer(act: str) -> Work:
     """An address that does something to a job, and answers with it."""
 
     async def work(request: HttpRequest, caller: Caller, job_id: str) -> JsonResponse:
-        return JsonResponse(await in_database(lambda: job_object(act(own_job(job_id, caller.user)))))
+        by = Actor.of_request(request, caller.key)
+        return JsonResponse(
+            await in_database(lambda: job_object(steer_job(own_job(job_id, caller.user), act, by=by)))
+        )
 
     return work
 
 
-cancel, pause, resume = steer(cancel_job), steer(pause_job), steer(resume_job)
+cancel, pause, resume = steer("cancel"), steer("pause"), steer("resume")
 
 
 def own_jobs(user: User) -> QuerySet[Job]:

@@ -1,0 +1,1 @@
+"""/api/corpora/: the stores that traces search."""
