@@ -105,9 +105,12 @@ def saved_once(request: HttpRequest, pk: UUID | None, prompt: threads.Prompt) ->
     try:
         with admitted(request, "chat"):
             return save_turn(request, pk, prompt, sending), True
-    except IntegrityError:  # another message has the id: it was sent twice at once, or the page was kept long
+    except (IntegrityError, threads.ThreadBusyError) as error:
         if before := sending.answer_before(own_threads(request), prompt):
-            return before, False
+            return before, False  # it was sent twice at once, and the other was first
+        if isinstance(error, threads.ThreadBusyError):
+            raise
+        # Another prompt has the id: the page was kept, and sends a second time.
         with admitted(request, "chat"):
             return save_turn(request, pk, prompt, replace(sending, question_id=uuid4())), True
 
