@@ -8,13 +8,14 @@ changes what a reader sees otherwise.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from html import escape
 
 import nh3
 from markdown_it import MarkdownIt
-from markdown_it.token import Token
 
+from playground.core.blocks import Block, References, cut
 from playground.core.rendering import code, formulas
 from playground.core.rendering.marks import CLOSE, OPEN, strip_marks
 
@@ -39,6 +40,7 @@ ATTRIBUTES = {
 CLEANER = nh3.Cleaner(tags=TAGS, attributes=ATTRIBUTES)
 # A list, heading or quote marker must stay the first thing on its line.
 BLOCK_PREFIX = re.compile(r"[ \t]*(?:(?:#{1,6}|[-*+]|\d{1,9}[.)]|>|\|)[ \t]*)*")
+KEPT_CHARACTERS = 4000
 PIECE = re.compile(
     r"""<math[ >](?s:.*?)</math>|<(?:[^"'<>]|"[^"]*"|'[^']*')*>|[^<\ue000\ue001]+|[\ue000\ue001]|<"""
 )
@@ -67,30 +69,69 @@ def markdown() -> MarkdownIt:
 
 
 MARKDOWN = markdown()
+CUTTER = markdown().disable("inline")  # finds blocks, and leaves what is inside them alone
 
 
 def render_blocks(text: str, paints: Sequence[Paint] = ()) -> list[str]:
     """HTML of each top-level block of `text`, sanitised, with `paints` as links around their characters."""
-    text = text.replace(OPEN, "\ufffd").replace(CLOSE, "\ufffd")
-    plain = block_html(text)
-    kept = harmless(text, plain, list(paints))
-    if not kept:
-        return plain
-    painted = iter(kept)
-    return [paint_block(html, painted) for html in block_html(marked(text, kept))]
+    blocks, references = cut(CUTTER, text)
+    return paint_blocks(blocks, paints, tuple(references))
 
 
-def harmless(text: str, plain: list[str], paints: list[Paint]) -> list[Paint]:
+def paint_blocks(blocks: Sequence[Block], paints: Sequence[Paint], references: References = ()) -> list[str]:
+    """HTML of each of some blocks, with the paints of the whole text; a paint may reach over several."""
+    painted = zip(blocks, paints_of(blocks, paints), strict=True)
+    return [render_block(block.source, own, references) for block, own in painted]
+
+
+def paints_of(blocks: Sequence[Block], paints: Sequence[Paint]) -> list[tuple[Paint, ...]]:
+    """For each block its paints, cut to it and counted from its beginning."""
+    found, first = [], 0
+    for block in blocks:
+        own, number = [], first
+        while number < len(paints) and paints[number].start < block.end:
+            own.append(paints[number])
+            number += 1
+        found.append(tuple(part for paint in own if (part := within(block, paint))))
+        first = number - 1 if own and own[-1].end > block.end else number
+    return found
+
+
+def within(block: Block, paint: Paint) -> Paint | None:
+    """The part of a paint that is in a block; None where there is nothing to see of it."""
+    visible_end = block.start + len(block.source.rstrip())
+    start, end = max(paint.start - block.start, 0), min(paint.end, visible_end) - block.start
+    visible = start < end and block.source[start:end].strip()
+    return replace(paint, start=start, end=end) if visible else None
+
+
+def render_block(source: str, paints: tuple[Paint, ...], references: References) -> str:
+    """One block's HTML, with its paints counted from its beginning."""
+    render = rendered_and_kept if len(source) <= KEPT_CHARACTERS else rendered
+    return render(source, paints, references)
+
+
+def rendered(source: str, paints: tuple[Paint, ...], references: References) -> str:
+    source = source.replace(OPEN, "\ufffd").replace(CLOSE, "\ufffd")
+    plain = block_html(source, references)
+    kept = harmless(source, plain, paints, references)
+    return paint_block(block_html(marked(source, kept), references), iter(kept)) if kept else plain
+
+
+# Most blocks of a text that grows, and of a page that is seen again, are as they were.
+rendered_and_kept = lru_cache(maxsize=4096)(rendered)
+
+
+def harmless(text: str, plain: str, paints: Sequence[Paint], references: References) -> list[Paint]:
     """The paints whose marks leave the parse of `text` as it is."""
-    if not paints or leaves_as_is(text, plain, paints):
-        return paints
-    return [paint for paint in paints if leaves_as_is(text, plain, [paint])]
 
+    def leaves_as_is(tried: Sequence[Paint]) -> bool:
+        html = block_html(marked(text, tried), references)
+        return html.count(OPEN) == len(tried) and strip_marks(html) == plain
 
-def leaves_as_is(text: str, plain: list[str], paints: list[Paint]) -> bool:
-    html = block_html(marked(text, paints))
-    pairs = sum(block.count(OPEN) for block in html)
-    return pairs == len(paints) and [strip_marks(block) for block in html] == plain
+    if not paints or leaves_as_is(paints):
+        return list(paints)
+    return [paint for paint in paints if leaves_as_is([paint])]
 
 
 def marked(text: str, paints: Iterable[Paint]) -> str:
@@ -109,24 +150,10 @@ def after_block_prefix(text: str, start: int, end: int) -> int:
     return min(max(start, match.end() if match else start), end)
 
 
-def block_html(text: str) -> list[str]:
-    """Sanitised HTML of each top-level block."""
-    environment: dict[str, object] = {}
-    blocks = top_level(MARKDOWN.parse(text, environment))
-    rendered = (MARKDOWN.renderer.render(block, MARKDOWN.options, environment) for block in blocks)
-    return [CLEANER.clean(html) for html in rendered]
-
-
-def top_level(tokens: Sequence[Token]) -> Iterable[list[Token]]:
-    """The token stream cut where the nesting returns to nothing."""
-    block: list[Token] = []
-    depth = 0
-    for token in tokens:
-        block.append(token)
-        depth += token.nesting
-        if depth == 0:
-            yield block
-            block = []
+def block_html(source: str, references: References) -> str:
+    """Sanitised HTML of a block, with the links that the text around it defines."""
+    known = {label: {"href": href, "title": title} for label, href, title in references}
+    return CLEANER.clean(MARKDOWN.render(source, {"references": known}))
 
 
 def paint_block(html: str, paints: Iterable[Paint]) -> str:

@@ -1,0 +1,70 @@
+"""Where the top-level blocks of a Markdown text are, so that each is rendered, painted and sent by itself.
+
+Markdown is parsed line by line: once a later block has begun with a whole line, nothing that follows changes
+where the earlier ones end. Of a text that grows only the rest is therefore parsed again.
+"""
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+
+from markdown_it import MarkdownIt
+
+Reference = tuple[str, str, str]
+"""A link's definition: its label, address and title."""
+References = tuple[Reference, ...]
+LINE_END = re.compile(r"\r\n?|\n")
+
+
+@dataclass(frozen=True)
+class Block:
+    """The source of one block, and the character at which it begins in the whole text."""
+
+    start: int
+    source: str
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.source)
+
+
+class GrowingBlocks:
+    """The blocks of a text that only grows; `cutter` parses blocks alone, without what is inside them.
+
+    Definitions of links count for the blocks after them at once, and for those before them once the whole
+    text is rendered.
+    """
+
+    def __init__(self, cutter: MarkdownIt) -> None:
+        self._cutter = cutter
+        self._text = ""
+        self._done: list[Block] = []
+        self._rest = 0  # where the first block begins that may still change
+        self.references: References = ()
+
+    def grow(self, text: str) -> list[Block]:
+        """The blocks of `text`, which begins with the text before, or else is looked at anew."""
+        if not text.startswith(self._text):
+            self._done, self._rest, self.references = [], 0, ()
+        self._text = text
+        rest, references = cut(self._cutter, text, self._rest)
+        open_from = next((n for n in reversed(range(len(rest))) if "\n" in rest[n].source), 0)
+        if open_from:
+            self._done += rest[:open_from]
+            self._rest = rest[open_from].start
+        known = {label for label, _, _ in self.references}
+        self.references += tuple(reference for reference in references if reference[0] not in known)
+        return [*self._done, *rest[open_from:]]
+
+
+def cut(cutter: MarkdownIt, text: str, start: int = 0) -> tuple[list[Block], list[Reference]]:
+    """The blocks of `text` from a character on at which one begins, and the links that these define."""
+    environment: dict[str, dict[str, dict[str, str]]] = {}
+    tokens = cutter.parse(text[start:], environment)
+    lines = [start, *(match.end() for match in LINE_END.finditer(text, start))]
+    starts = [
+        lines[token.map[0]] for token in tokens if token.level == 0 and token.map and token.nesting >= 0
+    ]
+    blocks = [Block(begin, text[begin:end]) for begin, end in pairwise([*starts, len(text)])]
+    found = environment.get("references", {}).items()
+    return blocks, [(label, value["href"], value["title"]) for label, value in found]
