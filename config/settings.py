@@ -280,6 +280,7 @@ CELERY_BEAT_SCHEDULE = {
     "purge-chats": {"task": "playground.history.tasks.purge_chats", "schedule": 3600.0},
     "forget-unsent-files": {"task": "playground.tasks.forget_unsent_files", "schedule": 3600.0},
     "forget-visitors": {"task": "accounts.tasks.forget_visitors", "schedule": 3600.0},
+    "settle-answers": {"task": "playground.tasks.settle_answers", "schedule": 15.0},
     "recover-jobs": {"task": "training.tasks.recover_jobs", "schedule": 15.0},
     "recover-datasets": {"task": "training.tasks.recover_datasets", "schedule": 30.0},
     "recover-sweeps": {"task": "tracing.tasks.recover_sweeps", "schedule": 30.0},

@@ -205,6 +205,9 @@ class Message(models.Model):
     imported = models.BooleanField(
         default=False, help_text="Came from a file: nobody here saw the model write it."
     )
+    writer = models.UUIDField(
+        null=True, help_text="Whose writing may be saved while it is written: one attempt, and no other."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     first_token_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)

@@ -30,6 +30,7 @@ from playground.chat.page_stream import page_events
 from playground.chat.presentation import AnswerView
 from playground.chat.welcome import examples
 from playground.composer.views import page_context
+from playground.database import release_request_thread
 from playground.models import Message, MessageState
 from playground.traces.lighting import Lighting
 from playground.traces.requests import own_answer, own_threads
@@ -158,11 +159,13 @@ def turn_response(request: HttpRequest, answer: Message) -> HttpResponse:
 
 @require_GET
 async def stream(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
-    """Server-sent events of an answer: any number of pages may join, leave and join again."""
+    """Server-sent events of an answer: any number of pages may join, leave and join again where they were."""
     answer = await sync_to_async(own_answer)(request, pk)
     lighting = await sync_to_async(Lighting.remembered)(request)
+    release_request_thread()
+    after = request.headers.get("Last-Event-ID") or request.GET.get("after", "")
     return StreamingHttpResponse(
-        page_events(answer, partial(finished_article, lighting=lighting)),
+        page_events(answer, partial(finished_article, lighting=lighting), after),
         content_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

@@ -10,17 +10,20 @@ import contextvars
 import logging
 import time
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError
 from django.utils import timezone
+from redis.exceptions import RedisError
 
 from accounts.limits.spender import Spender
 from playground.cancellation import end
 from playground.chat.answer_stream import AnswerStream
+from playground.chat.drafts import Draft, Superseded, save, take
 from playground.chat.history import conversation, template_options
+from playground.chat.live_spans import LiveSpans
+from playground.chat.outbox import Outbox
+from playground.chat.settling import traced
 from playground.completions import (
     Finished,
     GenerationError,
@@ -29,48 +32,18 @@ from playground.completions import (
     stream_completion,
 )
 from playground.core.answering import AnswerParameters
-from playground.core.think_split import split_thinking
 from playground.database import in_database
 from playground.metering import Meter, metered
 from playground.models import Message, MessageState
-from tracing.core.errors import TracingError
 from training.access import checkpoints_for
-from training.traces import live_trace, trace_answer
 
 logger = logging.getLogger(__name__)
-SAVE_EVERY_S = 1.0
 SAVE_PATIENCE_S = 3600.0
 SAVE_AGAIN_S = 15.0
+BEGIN_PATIENCE_S = 20.0
+BEGIN_AGAIN_S = 0.5
+NO_REDIS = "Redis, which carries the answers to the pages, does not answer. Try again in a moment."
 _running: set[asyncio.Task[None]] = set()
-
-
-@dataclass
-class Draft:
-    """The answer so far."""
-
-    message: Message
-    raw_text: str = ""
-    token_ids: list[int] = field(default_factory=list)
-    finish_reason: str = ""
-    prompt: str = ""
-    started: float = field(default_factory=time.monotonic)
-    thinking_s: float | None = None
-    first_token_at: Any = None
-
-    def add(self, piece: Piece) -> None:
-        self.first_token_at = self.first_token_at or timezone.now()
-        self.raw_text += piece.text
-        self.token_ids.extend(piece.token_ids)
-
-    def note_end_of_thinking(self) -> float | None:
-        """Seconds of thinking, once, when its end has just been written."""
-        if self.thinking_s is not None:
-            return None
-        parts = split_thinking(self.raw_text, final=False)
-        if parts.thinking is None or not parts.thinking_closed:
-            return None
-        self.thinking_s = round(time.monotonic() - self.started, 2)
-        return self.thinking_s
 
 
 def start_writing(message_id: UUID) -> None:
@@ -84,17 +57,38 @@ def start_writing(message_id: UUID) -> None:
 
 
 async def write_answer(message_id: UUID) -> None:
-    """Write one answer to its end. Only one process at a time does it; a second caller returns at once."""
+    """Write one answer to its end. Only one process at a time does it; a second caller changes nothing."""
+    deadline = time.monotonic() + BEGIN_PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            if await write_alone(message_id) or not await is_unclaimed(message_id):
+                return
+        except RedisError as error:
+            logger.error("Answer %s waits for Redis: %s", message_id, error)
+        await asyncio.sleep(BEGIN_AGAIN_S)
+    unwritten = Message.objects.filter(pk=message_id, state=MessageState.WRITING, writer=None)
+    await in_database(unwritten.update, state=MessageState.FAILED, error=NO_REDIS)
+
+
+async def is_unclaimed(message_id: UUID) -> bool:
+    """Whether an answer is to be written that nobody writes: its last writer is only just leaving it."""
+    unwritten = Message.objects.filter(pk=message_id, state=MessageState.WRITING, writer=None)
+    return await in_database(unwritten.exists)
+
+
+async def write_alone(message_id: UUID) -> bool:
+    """Write an answer that nobody else writes; says whether that was so."""
     stream = AnswerStream(message_id)
     async with stream.writing() as mine:
         if not mine:
-            return
-        messages = Message.objects.select_related("checkpoint", "thread")
-        message = await in_database(lambda: messages.get(pk=message_id))
-        draft = Draft(message, raw_text=message.raw_text, token_ids=list(message.token_ids))
-        draft.thinking_s, draft.first_token_at = message.thinking_s, message.first_token_at
-        state, error = await ending_of(draft, stream)
-        await finish(draft, stream, state, error)
+            return False
+        if draft := await take(message_id):
+            try:
+                state, error = await ending_of(draft, stream)
+                await finish(draft, stream, state, error)
+            except Superseded as gone:
+                logger.warning("Writing ended: %s", gone)
+        return True
 
 
 async def ending_of(draft: Draft, stream: AnswerStream) -> tuple[MessageState, str]:
@@ -111,6 +105,8 @@ async def ending_of(draft: Draft, stream: AnswerStream) -> tuple[MessageState, s
         return (MessageState.INTERRUPTED if draft.token_ids else MessageState.FAILED), str(error)
     except asyncio.CancelledError:
         return MessageState.INTERRUPTED, "Headwater was stopped while this answer was being written."
+    except Superseded:
+        raise
     except Exception:
         logger.exception("Answer %s failed", draft.message.pk)
         return MessageState.INTERRUPTED, "Something broke in Headwater; the log has the details."
@@ -131,11 +127,7 @@ async def follow_model(draft: Draft, stream: AnswerStream) -> None:
         raise GenerationError("The model that was to answer has been deleted. Choose another and send again.")
     await in_database(check_access, message)
     messages, draft.prompt = await in_database(conversation, message)
-    spans = await LiveSpans.open(draft, stream)
-    await stream.append(
-        {"type": "start", "text": draft.raw_text, "ids": draft.token_ids, "thinking_s": draft.thinking_s}
-    )
-    saved = time.monotonic()
+    outbox = Outbox(draft, stream, await LiveSpans.open(draft))
     answer = stream_completion(
         message.checkpoint,
         messages,
@@ -147,99 +139,31 @@ async def follow_model(draft: Draft, stream: AnswerStream) -> None:
         Spender(user_id=message.thread.owner_id, session_key=message.thread.session_key),
         message.checkpoint.name,
     )
-    async with aclosing(metered(answer, meter)) as events:
+    async with aclosing(metered(answer, meter)) as events, outbox.sending():
         async for event in events:
             match event:
                 case Waiting(reason=reason):
-                    await stream.append({"type": "waiting", "reason": reason})
+                    await outbox.tell({"type": "waiting", "reason": reason})
                 case Piece():
-                    await take_piece(event, draft, stream)
-                    await spans.push(event.token_ids)
-                    if time.monotonic() - saved > SAVE_EVERY_S:
-                        await save(draft)
-                        saved = time.monotonic()
+                    outbox.add(event)
                 case Finished(finish_reason=reason):
                     draft.finish_reason = reason
 
 
-async def take_piece(piece: Piece, draft: Draft, stream: AnswerStream) -> None:
-    draft.add(piece)
-    await stream.append({"type": "piece", "text": piece.text, "ids": list(piece.token_ids)})
-    if seconds := draft.note_end_of_thinking():
-        await stream.append({"type": "thought", "seconds": seconds})
-
-
-class LiveSpans:
-    """Spans of the answer as it grows. A broken store ends the tracing, never the answer."""
-
-    def __init__(self, live: Any, stream: AnswerStream) -> None:
-        self.live, self.stream = live, stream
-
-    @classmethod
-    async def open(cls, draft: Draft, stream: AnswerStream) -> "LiveSpans":
-        try:
-            live = await in_database(live_trace, draft.message.checkpoint)
-        except TracingError as error:
-            logger.warning("No live trace for %s: %s", draft.message.checkpoint, error)
-            live = None
-        spans = cls(live, stream)
-        if draft.token_ids:
-            await spans.push(tuple(draft.token_ids))
-        return spans
-
-    async def push(self, token_ids: tuple[int, ...]) -> None:
-        if self.live is None or not token_ids:
-            return
-        try:
-            changed = await asyncio.to_thread(self.live.push, token_ids)
-        except TracingError as error:
-            logger.warning("Live trace ended: %s", error)
-            self.live = None
-            return
-        if changed:
-            spans = [{"start": span.start, "end": span.end} for span in self.live.spans()]
-            await self.stream.append({"type": "spans", "spans": spans})
-
-
 async def finish(draft: Draft, stream: AnswerStream, state: MessageState, error: str) -> None:
     """Trace the whole answer, save it, and tell the readers that it ended."""
-    trace = await in_database(traced, draft)
+    trace = await in_database(traced, draft, draft.prompt)
     ended = {
         "state": state,
         "error": error,
         "finish_reason": draft.finish_reason if state == MessageState.COMPLETE else state.value,
         "trace": trace,
         "finished_at": timezone.now(),
+        "writer": None,
     }
     if await save_until_done(draft, ended):
         await stream.expire()
     await stream.append({"type": "end"})
-
-
-def traced(draft: Draft) -> dict[str, Any] | None:
-    """The trace of the answer, or why there is none."""
-    if not draft.token_ids or draft.message.checkpoint is None:
-        return None
-    try:
-        return trace_answer(draft.message.checkpoint, draft.token_ids, draft.prompt)
-    except TracingError as error:
-        logger.warning("Answer %s has no trace: %s", draft.message.pk, error)
-        return {"error": str(error)}
-    except Exception:
-        logger.exception("Answer %s has no trace", draft.message.pk)
-        return {"error": "The trace failed; the log has the details."}
-
-
-async def save(draft: Draft, **fields: Any) -> bool:
-    """Save what is written so far. A database that refuses (a full disk) is logged and tried again later."""
-    fields |= {"raw_text": draft.raw_text, "token_ids": draft.token_ids}
-    fields |= {"thinking_s": draft.thinking_s, "first_token_at": draft.first_token_at}
-    try:
-        await in_database(Message.objects.filter(pk=draft.message.pk).update, **fields)
-    except DatabaseError as error:
-        logger.error("Answer %s could not be saved: %s", draft.message.pk, error)
-        return False
-    return True
 
 
 async def save_until_done(draft: Draft, ended: dict[str, Any]) -> bool:

@@ -1,62 +1,38 @@
-"""The answer's stream as the page sees it: HTML of the blocks that changed, at most 25 times a second.
+"""The answer's stream as the page sees it: what changed of its blocks, at most 25 times a second.
 
-Every reader folds the events from the first one on, so that a page that joins late, or again, is at once
-where the others are. Blocks are replaced by id, so sending one twice changes nothing.
+Each event's id is a position in the answer's stream. A page that lost its connection comes back with the last
+one that it had, and is told what has changed since; any other is first told all there is.
 """
 
 import asyncio
+import json
 import logging
-import time
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
-from django.db import DatabaseError
 from django.template.loader import render_to_string
 
-from playground.chat.answer_stream import AnswerStream, Event
+from playground.chat.answer_state import AnswerState
+from playground.chat.answer_stream import AnswerStream
+from playground.chat.following import Followed, following
 from playground.chat.history import conversation
-from playground.chat.presentation import live_html
 from playground.database import in_database, while_wanted
 from playground.models import Message, MessageState
 from playground.traces.painting import AnswerHtml
 from tracing.withholding.hiding import hide_withheld
 from training.traces import trace_answer
 
+__all__ = ["AnswerState", "page_events", "traced_so_far"]
+
 logger = logging.getLogger(__name__)
-FLUSH_S = 0.04  # of rest after each update, so that a span is in the page well within 100 ms
-WAIT_MS = 1000
-
-
-@dataclass
-class AnswerState:
-    """What the events say so far."""
-
-    text: str = ""
-    token_ids: list[int] = field(default_factory=list)
-    waiting: str = ""
-    spans: list[dict[str, Any]] = field(default_factory=list)
-    thinking_s: float | None = None
-    started: bool = False
-    ended: bool = False
-
-    def fold(self, event: Event) -> None:
-        match event["type"]:
-            case "start":
-                self.text, self.token_ids = event["text"], list(event["ids"])
-                self.thinking_s, self.started = event["thinking_s"], True
-            case "waiting":
-                self.waiting = event["reason"]
-            case "piece":
-                self.text += event["text"]
-                self.token_ids += event["ids"]
-                self.waiting = ""
-            case "thought":
-                self.thinking_s = event["seconds"]
-            case "spans":
-                self.spans = event["spans"]
-            case "end":
-                self.ended = True
+HEARTBEAT_S = 15.0
+PARTS = ("thinking", "answer")
+LINE_END = re.compile(r"\r\n|\r|\n")
+Edit = tuple[int, int, str]
+"""A block's number, how many of its characters stay (as JavaScript counts them), and what follows."""
 
 
 @dataclass
@@ -64,104 +40,110 @@ class SentBlocks:
     """What one page has been sent, so that only what changed is sent again."""
 
     message: Message
-    blocks: dict[str, list[str]] = field(default_factory=lambda: {"thinking": [], "answer": []})
+    blocks: dict[str, list[str]] = field(default_factory=lambda: {part: [] for part in PARTS})
     status: str = ""
     shell: bool = False
 
-    def update(self, state: AnswerState) -> str:
-        """The out-of-band fragments that bring the page up to `state`; empty when it is there already."""
-        html = live_html(self.message, state.text, state.spans)
-        fragments = []
-        status = render_to_string(
-            "playground/_status.html", {"message": self.message, "state": state, "html": html}
-        )
+    def update(self, state: AnswerState, html: AnswerHtml, position: str) -> str:
+        """The events that bring the page to `html`; empty when it is there already."""
+        fragments, status = "", self._render("_status.html", state=state, html=html)
         if html.has_thinking and not self.shell:
             self.shell = True
-            fragments.append(self._render("_thinking_shell.html"))
+            fragments += self._render("_thinking_shell.html")
         if status != self.status:
-            fragments.append(status)
             self.status = status
-        fragments += self._changed("thinking", html) + self._changed("answer", html)
-        return "".join(fragments)
+            fragments += status
+        events = sse("update", fragments, position) if fragments else ""
+        edits = {part: edit for part in PARTS if (edit := self._edit(part, getattr(html, part)))}
+        if edits:
+            events += sse("edit", json.dumps({"message": str(self.message.pk), **edits}), position)
+        return events
 
-    def _changed(self, part: str, html: AnswerHtml) -> list[str]:
-        sent, blocks = self.blocks[part], getattr(html, part)
-        changed = [
-            self._render("_block.html", part=part, number=number, html=block, new=number >= len(sent))
+    def _edit(self, part: str, blocks: list[str]) -> dict[str, Any] | None:
+        before, self.blocks[part] = self.blocks[part], blocks
+        edits = [
+            edit_of(number, before[number] if number < len(before) else "", block)
             for number, block in enumerate(blocks)
-            if number >= len(sent) or sent[number] != block
+            if number >= len(before) or before[number] != block
         ]
-        # Markdown may join two blocks into one as text arrives: the later block is emptied, not left behind.
-        emptied = [
-            self._render("_block.html", part=part, number=number, html="", new=False)
-            for number in range(len(blocks), len(sent))
-            if sent[number]
-        ]
-        self.blocks[part] = blocks + [""] * (len(sent) - len(blocks))
-        return changed + emptied
+        if not edits and len(blocks) == len(before):
+            return None
+        return {"count": len(blocks), "blocks": edits}
 
     def _render(self, template: str, **context: object) -> str:
         return render_to_string(f"playground/{template}", {"message": self.message, **context})
 
 
-def sse(event: str, html: str) -> str:
-    lines = "".join(f"data: {line}\n" for line in html.splitlines() or [""])
-    return f"event: {event}\n{lines}\n"
+def edit_of(number: int, before: str, block: str) -> Edit:
+    same = common_length(before, block)
+    return number, len(block[:same].encode("utf-16-le")) // 2, block[same:]
 
 
-async def page_events(message: Message, render_final: Any) -> AsyncIterator[str]:
-    """Server-sent events of one answer: `update` fragments, the finished article last, then `done`."""
-    state, sent = AnswerState(), SentBlocks(message)
-    async for fresh in folded(message, state):
-        if fresh and (html := await asyncio.to_thread(sent.update, state)):
-            yield sse("update", html)
-        elif not fresh:
-            yield ": still here\n\n"
-    yield sse("update", await render_final(message.pk))
-    yield sse("done", "")
+def common_length(one: str, other: str) -> int:
+    """How many characters two texts have in common at their beginning."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
-async def folded(message: Message, state: AnswerState) -> AsyncIterator[bool]:
-    """Fold the events into `state`, yielding True where something came, False where a second was silent.
+def sse(event: str, text: str, position: str = "") -> str:
+    lines = "".join(f"data: {line}\n" for line in LINE_END.split(text))
+    place = f"id: {position}\n" if position else ""
+    return f"event: {event}\n{place}{lines}\n"
 
-    Ends with the answer; an answer without a living writer is settled from what its stream holds.
+
+async def page_events(
+    message: Message, render_final: Callable[[UUID], Awaitable[str]], after: str = ""
+) -> AsyncIterator[str]:
+    """Server-sent events of one answer: `update` and `edit`, the finished article last, then `done`.
+
+    `after` is the id of the last event that the page has had, if it has had any.
     """
-    stream = AnswerStream(message.pk)
-    last, flushed = "0", 0.0
-    while not state.ended:
-        entries = await stream.read(last, wait_ms=WAIT_MS)
-        if entries and (pause := flushed + FLUSH_S - time.monotonic()) > 0:
-            await asyncio.sleep(pause)
-            entries += await stream.read(entries[-1][0])
-        for _, event in entries:
-            state.fold(event)
-        last = entries[-1][0] if entries else last
-        if not entries and not await stream.has_writer():
-            await settle(message.pk)
-            return
-        yield bool(entries)
-        flushed = time.monotonic()
+    if message.state == MessageState.WRITING:
+        async for event in growing_events(message, after):
+            yield event
+    now = await in_database(Message.objects.filter(pk=message.pk).first)
+    if now is not None and now.state != MessageState.WRITING:  # or else the page asks again
+        yield sse("update", await render_final(message.pk))
+        yield sse("done", "")
 
 
-async def settle(message_id: object) -> None:
-    """Mark an answer whose writer died as interrupted, keeping every piece that reached its stream."""
-    message = await in_database(Message.objects.get, pk=message_id)
-    stream = AnswerStream(message.pk)
-    if message.state != MessageState.WRITING or await stream.has_writer():
-        return
-    state = AnswerState()
-    for _, event in await stream.read():
-        state.fold(event)
-    fields: dict[str, Any] = {
-        "state": MessageState.INTERRUPTED,
-        "error": "Headwater was stopped while this answer was being written.",
-    }
-    if len(state.token_ids) > len(message.token_ids):  # the stream may be ahead of the database by a second
-        fields |= {"raw_text": state.text, "token_ids": state.token_ids, "thinking_s": state.thinking_s}
+async def growing_events(message: Message, after: str) -> AsyncIterator[str]:
+    """The events of an answer that is being written, until it ends."""
+    async with following(message) as followed:
+        sent = await sent_until(followed, after)
+        while True:
+            update = followed.update
+            if events := sent.update(followed.state, followed.html, followed.position):
+                yield events
+            if followed.ended:
+                return
+            while not await happened(update, HEARTBEAT_S):
+                yield ": still here\n\n"
+
+
+async def sent_until(followed: Followed, position: str) -> SentBlocks:
+    """What a page has that was told all up to a position."""
+    sent = SentBlocks(followed.message)
+    if position and (html := await followed.until(position)):
+        sent.blocks = {part: getattr(html, part) for part in PARTS}
+        sent.shell = html.has_thinking
+    return sent
+
+
+async def happened(update: asyncio.Event, timeout_s: float) -> bool:
+    """Whether it does within so long."""
     try:
-        await in_database(Message.objects.filter(pk=message.pk, state=MessageState.WRITING).update, **fields)
-    except DatabaseError as error:
-        logger.error("Interrupted answer %s could not be saved yet: %s", message.pk, error)
+        async with asyncio.timeout(timeout_s):
+            await update.wait()
+    except TimeoutError:
+        return update.is_set()
+    return True
 
 
 async def traced_so_far(message: Message) -> dict[str, Any]:

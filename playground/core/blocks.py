@@ -13,6 +13,8 @@ from markdown_it import MarkdownIt
 Reference = tuple[str, str, str]
 """A link's definition: its label, address and title."""
 References = tuple[Reference, ...]
+FORMULA_OPENERS = ("$$", "\\[")
+BLANK_END = re.compile(r"\n[ \t]*\r?\n[ \t]*\Z")
 LINE_END = re.compile(r"\r\n?|\n")
 
 
@@ -48,13 +50,25 @@ class GrowingBlocks:
             self._done, self._rest, self.references = [], 0, ()
         self._text = text
         rest, references = cut(self._cutter, text, self._rest)
-        open_from = next((n for n in reversed(range(len(rest))) if "\n" in rest[n].source), 0)
+        open_from = next((n for n in reversed(range(len(rest))) if begins_for_certain(rest, n)), 0)
         if open_from:
             self._done += rest[:open_from]
             self._rest = rest[open_from].start
         known = {label for label, _, _ in self.references}
         self.references += tuple(reference for reference in references if reference[0] not in known)
         return [*self._done, *rest[open_from:]]
+
+
+def begins_for_certain(blocks: list[Block], number: int) -> bool:
+    """Whether no further text can make one of the blocks before this one reach into it.
+
+    Its first line must be whole. Formulas may take later lines in, but never a blank one.
+    """
+    if "\n" not in blocks[number].source:
+        return False
+    before = blocks[:number]
+    may_grow = any(opener in block.source for block in before for opener in FORMULA_OPENERS)
+    return not may_grow or bool(before and BLANK_END.search(before[-1].source))
 
 
 def cut(cutter: MarkdownIt, text: str, start: int = 0) -> tuple[list[Block], list[Reference]]:

@@ -1,9 +1,8 @@
-// What htmx and the browser do not do by themselves: keys, following the stream, and keeping what a reader opened.
+// What htmx and the browser do not do by themselves: keys, what is chosen, and words for what went wrong.
 (() => {
   "use strict";
   document.documentElement.classList.add("scripted");
   const composer = () => document.getElementById("composer");
-  const nearBottom = () => window.innerHeight + window.scrollY > document.body.scrollHeight - 160;
   const toBottom = () => window.scrollTo({ top: document.body.scrollHeight });
 
   // Enter sends, Shift+Enter makes a new line; Escape stops the answer, or closes the documents.
@@ -75,20 +74,6 @@
       toBottom();
     }
     document.getElementById("text").focus();
-  });
-
-  // The page follows the answer while the reader is at its end, and keeps open what they opened.
-  let following = false;
-  let opened = new Map();
-  document.addEventListener("htmx:sseBeforeMessage", () => {
-    following = nearBottom();
-    opened = new Map([...document.querySelectorAll("details[id]")].map((box) => [box.id, box.open]));
-  });
-  document.addEventListener("htmx:sseMessage", () => {
-    document.querySelectorAll("details[id]").forEach((box) => {
-      if (opened.has(box.id)) box.open = opened.get(box.id);
-    });
-    if (following) toBottom();
   });
 
   // A filter that was chosen by keyboard keeps the focus, though its panel is another one now.

@@ -13,7 +13,7 @@ from django.db import connection
 from redis import Redis
 
 from playground.chat.answer_stream import AnswerStream
-from playground.chat.page_stream import settle
+from playground.chat.settling import settle
 from playground.chat.threads import Prompt, create_thread
 from playground.database import in_database
 from playground.models import Engine, Message, MessageState

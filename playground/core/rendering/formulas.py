@@ -54,7 +54,14 @@ CLOSERS = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]"}
 
 def formulas_plugin(md: MarkdownIt) -> None:
     """Adds formulas to a parser. A single $ is one where no space stands inside and no digit behind."""
-    dollarmath_plugin(md, allow_labels=False, allow_space=False, allow_digits=False, double_inline=True)
+    dollarmath_plugin(
+        md,
+        allow_labels=False,
+        allow_space=False,
+        allow_digits=False,
+        double_inline=True,
+        allow_blank_lines=False,
+    )
     md.inline.ruler.before("escape", "math_brackets", inline_brackets)
     md.block.ruler.before("fence", "math_brackets", block_brackets)
     for name in ("math_inline", "math_inline_double", "math_block"):

@@ -1,0 +1,121 @@
+// Answers while they are written: each update changes as little of the page as it can, so that what a reader
+// has selected, focused or opened stays; and a stream that broke off is joined again where it was.
+(() => {
+  "use strict";
+  const places = new Map(); // a stream's address -> the id of the last event that this page has had
+
+  // htmx opens its streams by this function.
+  htmx.createEventSource = (address) => {
+    const place = places.get(address);
+    const source = new EventSource(place ? `${address}?after=${encodeURIComponent(place)}` : address);
+    const remember = (event) => { if (event.lastEventId) places.set(address, event.lastEventId); };
+    source.addEventListener("update", remember);
+    source.addEventListener("edit", (event) => {
+      edit(JSON.parse(event.data));
+      remember(event);
+    });
+    source.addEventListener("done", () => places.delete(address));
+    return source;
+  };
+
+  const edit = ({ message, thinking, answer }) => {
+    if (thinking) editPart(`thinking-${message}`, thinking);
+    if (answer) editPart(`answer-${message}`, answer);
+    keepUp();
+  };
+
+  const editPart = (id, { count, blocks }) => {
+    const box = document.getElementById(id);
+    if (!box) return;
+    for (const [number, kept, html] of blocks) {
+      const block = box.children[number] || box.appendChild(newBlock(`${id}-${number}`));
+      block.source = (block.source || "").slice(0, kept) + html;
+      const wanted = document.createElement("template");
+      wanted.innerHTML = block.source;
+      morph(block, wanted.content);
+    }
+    while (box.childElementCount > count) box.lastElementChild.remove();
+  };
+
+  const newBlock = (id) => Object.assign(document.createElement("div"), { id, className: "block" });
+
+  // Make `shown` the same as `wanted`, leaving alone every node that is the same already.
+  const morph = (shown, wanted) => {
+    let old = shown.firstChild;
+    for (let fresh = wanted.firstChild; fresh;) {
+      const following = fresh.nextSibling;
+      if (!old) live(shown.appendChild(fresh));
+      else if (!old.isEqualNode(fresh)) old = change(old, fresh);
+      old = old && old.nextSibling;
+      fresh = following;
+    }
+    while (old) {
+      const following = old.nextSibling;
+      old.remove();
+      old = following;
+    }
+  };
+
+  const change = (old, fresh) => {
+    if (old.nodeName !== fresh.nodeName) {
+      old.replaceWith(fresh);
+      live(fresh);
+      return fresh;
+    }
+    if (old.nodeType === Node.TEXT_NODE) {
+      if (fresh.data.startsWith(old.data)) old.appendData(fresh.data.slice(old.length));
+      else old.data = fresh.data;
+    } else {
+      if (changeAttributes(old, fresh)) live(old);
+      morph(old, fresh);
+    }
+    return old;
+  };
+
+  // The classes "chosen" and "htmx-request" are the page's own, and stay.
+  const changeAttributes = (old, fresh) => {
+    let changed = false;
+    for (const { name } of [...old.attributes]) {
+      if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+    }
+    for (const { name, value } of fresh.attributes) {
+      const own = name === "class" ? ["chosen", "htmx-request"].filter((word) => old.classList.contains(word)) : [];
+      const wanted = [value, ...own].join(" ");
+      if (old.getAttribute(name) === wanted) continue;
+      old.setAttribute(name, wanted);
+      changed = true;
+    }
+    return changed;
+  };
+
+  const live = (node) => {
+    if (node.nodeType === Node.ELEMENT_NODE && (node.matches("[hx-get]") || node.querySelector("[hx-get]"))) htmx.process(node);
+  };
+
+  // The page follows the answer while the reader is at its end; scrolling away from there ends that.
+  const page = document.scrollingElement;
+  const atEnd = () => window.innerHeight + window.scrollY > page.scrollHeight - 160;
+  let following = true;
+  let waiting = false;
+  document.addEventListener("scroll", () => { following = atEnd(); }, { passive: true });
+  const keepUp = () => {
+    if (waiting || !following) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      if (following) window.scrollTo({ top: page.scrollHeight });
+    });
+  };
+
+  // A part that is replaced keeps open what a reader opened.
+  let opened = new Map();
+  document.addEventListener("htmx:sseBeforeMessage", () => {
+    opened = new Map([...document.querySelectorAll("details[id]")].map((box) => [box.id, box.open]));
+  });
+  document.addEventListener("htmx:sseMessage", () => {
+    document.querySelectorAll("details[id]").forEach((box) => {
+      if (opened.has(box.id)) box.open = opened.get(box.id);
+    });
+    keepUp();
+  });
+})();
