@@ -8,8 +8,9 @@ from asgiref.sync import sync_to_async
 from django.template.loader import render_to_string
 
 from playground.beside.rounds import VeiledAnswer, unlit_html
-from playground.chat.page_stream import AnswerState, folded, sse
-from playground.models import Message
+from playground.chat.following import changes, following
+from playground.chat.page_stream import STILL_HERE, sse
+from playground.models import Message, MessageState
 
 REST_S = 0.12
 SHARE_OF_TIME = 4
@@ -21,18 +22,24 @@ async def veiled_events(message: Message, letter: str, article: str) -> AsyncIte
 
     `article` is the template of the finished answer.
     """
-    state = AnswerState()
-    async for fresh in folded(message, state):
-        if not fresh:
-            yield ": still here\n\n"
-            continue
-        began = time.monotonic()
-        yield sse("update", await asyncio.to_thread(words_so_far, message, state.text))
-        await asyncio.sleep(max(REST_S, SHARE_OF_TIME * (time.monotonic() - began)))
+    if message.state == MessageState.WRITING:
+        async for words in growing_words(message):
+            yield words
     ended = await sync_to_async(Message.objects.get)(pk=message.pk)
     context = {"turn": VeiledAnswer(ended, letter), "out_of_band": True}
     yield sse("update", await asyncio.to_thread(render_to_string, article, context))
     yield sse("done", "")
+
+
+async def growing_words(message: Message) -> AsyncIterator[str]:
+    async with following(message) as followed:
+        async for fresh in changes(followed):
+            if not fresh:
+                yield STILL_HERE
+                continue
+            began = time.monotonic()
+            yield sse("update", await asyncio.to_thread(words_so_far, message, followed.state.text))
+            await asyncio.sleep(max(REST_S, SHARE_OF_TIME * (time.monotonic() - began)))
 
 
 def words_so_far(message: Message, raw_text: str) -> str:

@@ -25,6 +25,7 @@ REST = 3.0
 """How much longer an update's rest is than its work: a page of very long blocks is updated less often."""
 INLINE_S = 0.003
 """Rendering that took longer is done in a thread: shorter, the thread would cost more than it."""
+HEARTBEAT_S = 15.0
 LOOK_S = 2.0
 """How long a stream may be silent until somebody looks whether it still has a writer."""
 
@@ -128,3 +129,24 @@ async def following(message: Message) -> AsyncIterator[Followed]:
             if all_here.get(message.pk) is followed:
                 del all_here[message.pk]
             await end(followed.task)
+
+
+async def changes(followed: Followed) -> AsyncIterator[bool]:
+    """True at first, and whenever something has changed, up to the end; False after a long silence."""
+    while True:
+        update = followed.update
+        yield True
+        if followed.ended:
+            return
+        while not await happened(update, HEARTBEAT_S):
+            yield False
+
+
+async def happened(update: asyncio.Event, timeout_s: float) -> bool:
+    """Whether it does within so long."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await update.wait()
+    except TimeoutError:
+        return update.is_set()
+    return True

@@ -4,7 +4,6 @@ Each event's id is a position in the answer's stream. A page that lost its conne
 one that it had, and is told what has changed since; any other is first told all there is.
 """
 
-import asyncio
 import json
 import logging
 import re
@@ -17,7 +16,7 @@ from django.template.loader import render_to_string
 
 from playground.chat.answer_state import AnswerState
 from playground.chat.answer_stream import AnswerStream
-from playground.chat.following import Followed, following
+from playground.chat.following import Followed, changes, following
 from playground.chat.history import conversation
 from playground.database import in_database, while_wanted
 from playground.models import Message, MessageState
@@ -28,7 +27,7 @@ from training.traces import trace_answer
 __all__ = ["AnswerState", "page_events", "traced_so_far"]
 
 logger = logging.getLogger(__name__)
-HEARTBEAT_S = 15.0
+STILL_HERE = ": still here\n\n"
 PARTS = ("thinking", "answer")
 LINE_END = re.compile(r"\r\n|\r|\n")
 Edit = tuple[int, int, str]
@@ -117,14 +116,11 @@ async def growing_events(message: Message, after: str) -> AsyncIterator[str]:
     """The events of an answer that is being written, until it ends."""
     async with following(message) as followed:
         sent = await sent_until(followed, after)
-        while True:
-            update = followed.update
-            if events := sent.update(followed.state, followed.html, followed.position):
+        async for fresh in changes(followed):
+            if not fresh:
+                yield STILL_HERE
+            elif events := sent.update(followed.state, followed.html, followed.position):
                 yield events
-            if followed.ended:
-                return
-            while not await happened(update, HEARTBEAT_S):
-                yield ": still here\n\n"
 
 
 async def sent_until(followed: Followed, position: str) -> SentBlocks:
@@ -134,16 +130,6 @@ async def sent_until(followed: Followed, position: str) -> SentBlocks:
         sent.blocks = {part: getattr(html, part) for part in PARTS}
         sent.shell = html.has_thinking
     return sent
-
-
-async def happened(update: asyncio.Event, timeout_s: float) -> bool:
-    """Whether it does within so long."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            await update.wait()
-    except TimeoutError:
-        return update.is_set()
-    return True
 
 
 async def traced_so_far(message: Message) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from playground.core.markdown import CUTTER, Paint, paint_blocks, render_blocks
 
 MARKERS = ["- ", "1. ", "2. ", "# ", "> ", "    ", "  ", "```", "~~~", "---", "===", "\t", "*", "`"]
 OTHERS = ["a", "b c", "\n", "\n", "\n\n", "\r\n", "\0", "é", "𝒳", "\u2028", "\f"]
-PIECES = st.sampled_from([*MARKERS, *OTHERS, "| x | y |\n", "|---|---|\n"])
+PIECES = st.sampled_from([*MARKERS, *OTHERS, "$$", "\\[", "\\]", "| x | y |\n", "|---|---|\n"])
 
 
 def blocks_of(text: str) -> list[Block]:
