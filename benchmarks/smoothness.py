@@ -2,7 +2,7 @@
 
 `python -m benchmarks.smoothness [--messages 2000] [--tokens 30000] [--pace 500] [--shape mixed code]`. A chat
 of so many messages is opened in headless Chromium (which draws in software here), and an answer of so many
-tokens is written at a steady pace into its stream, spans included, by the chat's own outbox and through a real
+tokens is written at a steady pace into its stream, spans included, by the chat's own outbox, through a real
 Redis. Frame times are those of requestAnimationFrame, blocked ones those of the Long Tasks API.
 """
 
