@@ -71,6 +71,7 @@ class AnswerHtml:
     answer: list[str]
     has_thinking: bool
     thinking_open: bool
+    thinking_words: int = 0
 
 
 def answer_html(raw_text: str, lit: Sequence[Lit], address: Address, *, final: bool = True) -> AnswerHtml:
@@ -88,6 +89,7 @@ def answer_html(raw_text: str, lit: Sequence[Lit], address: Address, *, final: b
         answer=blocks(parts.answer),
         has_thinking=parts.thinking is not None,
         thinking_open=parts.thinking is not None and not parts.thinking_closed,
+        thinking_words=len(parts.thinking_text.split()),
     )
 
 

@@ -13,4 +13,28 @@
       getSelection().selectAllChildren(code); // refused by the browser: selected, to be copied by hand
     }
   });
+
+  // T opens all the thinking, or closes it; with Alt also while one writes. The page remembers which.
+  const KEY = "headwater-thinking";
+  const boxes = (root) => [...root.querySelectorAll("details.thinking")];
+  const wanted = () => {
+    try { return localStorage.getItem(KEY) === "open"; } catch { return false; }
+  };
+  const writes = (element) => element.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName);
+  document.addEventListener("keydown", (event) => {
+    if (event.code !== "KeyT" || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (writes(event.target) && !event.altKey) return;
+    if (!boxes(document).length) return;
+    event.preventDefault();
+    const open = boxes(document).some((box) => !box.open);
+    boxes(document).forEach((box) => { box.open = open; });
+    try { localStorage.setItem(KEY, open ? "open" : "closed"); } catch { /* only this page, then */ }
+  });
+  const openNew = (root) => {
+    if (wanted()) boxes(root).forEach((box) => { box.open = true; });
+  };
+  document.addEventListener("htmx:load", (event) => {
+    if (event.target !== document.body && event.target.querySelectorAll) openNew(event.target);
+  });
+  openNew(document);
 })();

@@ -62,6 +62,8 @@ def test_think_shows_its_thinking_an_answer_and_where_the_words_come_from(
     ask(page, SUM, demo_site.model("think-sft"))
     expect(page.locator("details.thinking summary")).to_contain_text("Thought for", timeout=ANSWER_MS)
     finished_answer(page)
+    expect(page.locator("details.thinking[open]")).to_have_count(0)
+    page.keyboard.press("Alt+t")
     expect(page.locator("details.thinking[open] .prose")).to_contain_text("ones:")
     expect(page.locator("article .prose").last).to_contain_text("The answer is")
     read_span_in_its_document(page, "article a.span")
