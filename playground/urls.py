@@ -33,5 +33,6 @@ urlpatterns = [
     path("", include("playground.beside.urls")),
     path("", include("playground.attachments.urls")),
     path("", include("playground.composer.urls")),
+    path("", include("playground.copies.urls")),
     path("", include("playground.presets.urls")),
 ]

@@ -5,6 +5,7 @@ from django.http.response import HttpResponseBase
 
 from accounts.authentication import Caller
 from playground.completions import prepared
+from playground.composer.bounds import bounds_of
 from playground.engines import wait_until_loaded
 from playground.metering import Meter
 from playground.openai.answer import Answer
@@ -19,8 +20,10 @@ from playground.side_by_side import metered_numbered, numbered_events, seeded
 async def complete_chat(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     body = read_body(request, ChatRequest)
     parameters, turns = body.parameters(), turns_of(body.messages)
-    options = {"tools": [function.to_dict() for function in body.functions]} if body.functions else {}
     checkpoint = await recent_checkpoint(body.model, caller.user)
+    options = bounds_of(checkpoint).controls.options(*body.thinking)
+    if body.functions:
+        options["tools"] = [function.to_dict() for function in body.functions]
     job = await prepared(checkpoint, turns, parameters, template_options=options)
     answer = Answer(checkpoint, body.wanted, body.n or 1, job.chat.tokenizer)
     meter = Meter.of_request(request, caller, checkpoint.name)

@@ -21,7 +21,6 @@ IGNORED = {
     "metadata",
     "prompt_cache_key",
     "prompt_cache_retention",
-    "reasoning_effort",
     "safety_identifier",
     "service_tier",
     "store",
@@ -95,6 +94,14 @@ class SamplingBody(Body):
         return SamplingParameters.from_dict({k: v for k, v in values.items() if v is not None})
 
 
+class TemplateOptions(Body):
+    """What the model's template may be told about thinking, by the names that templates use."""
+
+    enable_thinking: bool | None = None
+    thinking: bool | None = None
+    reasoning_effort: Literal["low", "medium", "high"] | None = None
+
+
 class ChatRequest(SamplingBody):
     """POST /v1/chat/completions."""
 
@@ -107,6 +114,19 @@ class ChatRequest(SamplingBody):
     parallel_tool_calls: bool = True
     response_format: ResponseFormat | None = None
     return_token_ids: bool = False
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    chat_template_kwargs: TemplateOptions = Field(default_factory=TemplateOptions)
+
+    @property
+    def thinking(self) -> tuple[bool | None, str]:
+        """Whether and how much the model shall think: (None, "") leaves it to the model."""
+        told = self.chat_template_kwargs
+        switch = told.thinking if told.enable_thinking is None else told.enable_thinking
+        if switch is None and self.reasoning_effort == "none":
+            switch = False
+        nearest = {"minimal": "low", "xhigh": "high", "none": ""}
+        asked = nearest.get(self.reasoning_effort or "", self.reasoning_effort or "")
+        return switch, told.reasoning_effort or asked
 
     @model_validator(mode="before")
     @classmethod

@@ -14,6 +14,23 @@
     }
   });
 
+  // The answer's own text, without its thinking, as the server has it.
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest("[data-copy-text]");
+    if (!link) return;
+    event.preventDefault();
+    const words = link.textContent;
+    try {
+      const response = await fetch(link.href);
+      if (!response.ok) throw new Error(String(response.status));
+      await navigator.clipboard.writeText(await response.text());
+      link.textContent = "Copied";
+      setTimeout(() => { link.textContent = words; }, 1500);
+    } catch {
+      location.assign(link.href);
+    }
+  });
+
   // T opens all the thinking, or closes it; with Alt also while one writes. The page remembers which.
   const KEY = "headwater-thinking";
   const boxes = (root) => [...root.querySelectorAll("details.thinking")];

@@ -52,6 +52,11 @@
     if (event.target.id === "composer" && sent) document.getElementById("files")?.replaceChildren();
   });
 
+  // Code comes in a dialog of its own.
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.target.id === "code-dialog" && !event.target.open) event.target.showModal();
+  });
+
   // A click beside the open settings, or Escape in them, closes them.
   const openSettings = () => document.querySelector("details.settings[open]");
   document.addEventListener("click", (event) => {
