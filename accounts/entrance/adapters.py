@@ -1,5 +1,6 @@
 """Where django-allauth asks us: who may have an account, and what comes with a person who signs in."""
 
+import logging
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -13,6 +14,8 @@ from django.urls import reverse
 from accounts.entrance.provider_groups import take_groups
 from accounts.models import User
 from accounts.visitors.carrying import carry_over
+
+logger = logging.getLogger(__name__)
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -46,6 +49,10 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         """The provider decides who may come."""
         return True
+
+    def on_authentication_error(self, request: HttpRequest, provider: Any, **what: Any) -> None:
+        """For the operator: people are told no more than that it did not work."""
+        logger.warning("Signing in by %s failed: %s %s", provider, what.get("error"), what.get("exception"))
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         if sociallogin.is_existing:
