@@ -1,6 +1,5 @@
 """GET /metrics, for Prometheus with an API key of the scope admin, and for administrators."""
 
-from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -11,7 +10,6 @@ from accounts.models import Scope
 from playground.gateway.metrics import exposition
 
 
-@login_not_required
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:

@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -34,7 +33,6 @@ def endpoint(
     """A view: `work(request, caller, **path)` for a caller who has one of the scopes, within the limits on
     requests of this kind: chat, trace, job or api."""
 
-    @login_not_required  # who is not signed in is told so in the API's own form
     @csrf_exempt
     async def view(request: HttpRequest, **path: Any) -> HttpResponseBase:
         request_id = f"req_{secrets.token_hex(12)}"
@@ -71,7 +69,6 @@ async def within_limits(
 def by_method(**endpoints: Callable[..., Awaitable[HttpResponseBase]]) -> Any:
     """A view that gives each HTTP method to its own endpoint; the first one answers any other with a 405."""
 
-    @login_not_required
     @csrf_exempt
     async def view(request: HttpRequest, **path: Any) -> HttpResponseBase:
         chosen = endpoints.get(request.method or "", next(iter(endpoints.values())))
@@ -138,7 +135,6 @@ def invalid(error: ValidationError) -> ApiError:
     return ApiError(400, f"{param}: {message}." if param else message, code="invalid_value", param=param)
 
 
-@login_not_required
 @csrf_exempt
 async def unknown_address(request: HttpRequest, **path: Any) -> HttpResponse:
     message = f"Unknown request URL: {request.method} {request.path}."
