@@ -32,6 +32,8 @@ urlpatterns = [
     path("", include("playground.history.urls")),
     path("", include("playground.beside.urls")),
     path("", include("playground.attachments.urls")),
+    path("", include("playground.sharing.urls")),
+    path("", include("playground.ratings.urls")),
     path("", include("playground.composer.urls")),
     path("", include("playground.copies.urls")),
     path("", include("playground.presets.urls")),

@@ -54,7 +54,9 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_GET
 def thread_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     """A thread, on the path that it shows; with `at` on the newest one through that message."""
-    thread = get_object_or_404(own_threads(request), pk=pk)
+    thread = get_object_or_404(own_threads(request).select_related("seat"), pk=pk)
+    if hasattr(thread, "seat"):
+        return redirect("lineup", pk=thread.seat.lineup_id)
     at, until = uuid_or_none(request.GET.get("at")), uuid_or_none(request.GET.get("until"))
     stretch = stretch_of(thread, lighting=Lighting.remembered(request), at=at, until=until)
     menu = model_menu(stretch.last_model, user=request.user)
@@ -172,7 +174,7 @@ async def stream(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
 
 
 async def finished_article(pk: UUID, lighting: Lighting) -> str:
-    message = await Message.objects.select_related("checkpoint", "thread").aget(pk=pk)
+    message = await Message.objects.select_related("checkpoint", "thread", "rating").aget(pk=pk)
     context = {"turn": AnswerView.of(message, lighting), "out_of_band": True}
     return await asyncio.to_thread(render_to_string, "playground/_article.html", context)
 

@@ -14,8 +14,9 @@ class LineupQuerySet(models.QuerySet["Lineup"]):
         others = Seat.objects.exclude(thread__in=threads).values("lineup")
         return self.filter(pk__in=mine).exclude(pk__in=others)
 
-    def voted(self) -> "LineupQuerySet":
-        return self.filter(blind=True, vote__isnull=False)
+    def veiled(self) -> "LineupQuerySet":
+        """Those in which nobody may see yet which model is which."""
+        return self.filter(blind=True, vote=None)
 
 
 class Lineup(models.Model):

@@ -72,8 +72,9 @@ def lineup(request: HttpRequest, pk: UUID) -> HttpResponse:
 def lineup_page(request: HttpRequest, **context: Any) -> HttpResponse:
     context |= {"section": "chat", "notice": engine_notice() or sharing_notice()}
     row: Lineup | None = context.get("lineup")
+    veiled = row is not None and row.is_veiled  # whose settings would say which model the first is
     thread = threads_of(row)[0] if row else None
-    context |= page_context(request, model=context["pickers"][0].chosen, thread=thread)
+    context |= page_context(request, model="" if veiled else context["pickers"][0].chosen, thread=thread)
     return render(request, "playground/beside/page.html", context)
 
 

@@ -75,5 +75,5 @@ def ids_to(message_id: UUID | None, links: Links) -> list[UUID]:
 
 def messages_of(ids: Sequence[UUID]) -> list[Message]:
     """The messages with these ids, in their order."""
-    found = Message.objects.select_related("checkpoint", "thread").in_bulk(ids)
+    found = Message.objects.select_related("checkpoint", "thread", "rating").in_bulk(ids)
     return [found[pk] for pk in ids]

@@ -4,7 +4,6 @@ from django.db import models
 from django.db.models import Q
 
 from playground.fields import WrittenTextField
-from training.models import Dataset
 
 
 class Opinion(models.TextChoices):
@@ -53,7 +52,7 @@ class Consent(models.Model):
 class RatedRow(models.Model):
     """Which rated chat a row of a data set is. When the chat is deleted it stays, no longer saying whose."""
 
-    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="rated_rows")
+    dataset = models.UUIDField(help_text="Key of the data set, which may be gone; its stores may not.")
     line = models.PositiveIntegerField(help_text="The row, counted from 1.")
     opinion = models.CharField(max_length=10, choices=Opinion.choices)
     rated_at = models.DateTimeField()
@@ -66,4 +65,4 @@ class RatedRow(models.Model):
         constraints = [models.UniqueConstraint(fields=["dataset", "line"], name="one_chat_a_row")]
 
     def __str__(self) -> str:
-        return f"row {self.line} of {self.dataset_id}"
+        return f"row {self.line} of {self.dataset}"

@@ -11,9 +11,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from playground.database import while_wanted
-from playground.models import Message, MessageState, Role
+from playground.models import Lineup, Message, MessageState, Role
 from playground.traces.painting import AnswerHtml, by_kind
-from playground.traces.requests import own_answer, own_threads, own_trace
+from playground.traces.requests import own_threads, own_trace, own_traced
 from playground.traces.subjects import Subject, answered, kept_subject
 from tracing.models import KeptKind, KeptTrace
 from tracing.withholding.hiding import hide_withheld
@@ -87,14 +87,16 @@ def subject_of(request: HttpRequest, ref: str) -> Subject:
         raise Http404(f"{ref[:60]!r} names no answer and no traced text.")
     pk = UUID(matched[2])
     if matched[1] == "answer":
-        return answered(own_answer(request, pk))
+        return answered(own_traced(request, pk))
     return kept_subject(own_trace(request, pk))
 
 
 def candidates(request: HttpRequest, left: Subject) -> list[Subject]:
     """The browser's own newest traced answers and texts, the one to be compared left out."""
     answers = Message.objects.filter(thread__in=own_threads(request), role=Role.ASSISTANT)
+    veiled = Lineup.objects.veiled().values("seats__thread")
     traced = answers.exclude(state=MessageState.WRITING).exclude(trace=None).exclude(pk=left.pk)
+    traced = traced.exclude(thread__in=veiled)
     newest = traced.select_related("checkpoint", "thread").order_by("-created_at")[:OFFERED]
     texts = KeptTrace.objects.of_browser(request).filter(kind=KeptKind.TEXT).exclude(pk=left.pk)[:OFFERED]
     found = [*map(answered, newest), *map(kept_subject, texts)]

@@ -17,7 +17,7 @@ from playground.traces.choices import chosen_filters
 from playground.traces.filtering import with_more_documents
 from playground.traces.lighting import Lighting, LightingForm
 from playground.traces.panel import panel_of, spans_at
-from playground.traces.requests import linked, own_answer, own_trace, relit
+from playground.traces.requests import linked, own_trace, own_traced, relit
 from playground.traces.subjects import Subject, answered, kept_subject
 from tracing.models import Share
 from tracing.withholding.hiding import hide_withheld
@@ -32,7 +32,7 @@ async def answer_trace(request: HttpRequest, pk: UUID) -> HttpResponse:
     """An answer with its trace: a page of its own, or for htmx the parts that other lighting changes."""
 
     def load() -> Subject:
-        return answered(own_answer(request, pk))
+        return answered(own_traced(request, pk))
 
     return await subject_page(request, load)
 
@@ -76,7 +76,7 @@ def page_context(request: HttpRequest, subject: Subject) -> dict[str, Any]:
 @require_GET
 async def answer_spans(request: HttpRequest, pk: UUID, start: int, end: int) -> HttpResponse:
     """The panel of the lit words between two characters of an answer, which may still be being written."""
-    answer = await sync_to_async(own_answer)(request, pk)
+    answer = await sync_to_async(own_traced)(request, pk)
     live = await traced_so_far(answer)
 
     def load() -> Subject:

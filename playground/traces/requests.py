@@ -3,11 +3,11 @@
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
-from playground.models import Message, Role, Thread
+from playground.models import Lineup, Message, Role, SharedThread, Thread
 from playground.traces.lighting import Lighting
 from playground.traces.subjects import Subject
 from tracing.core.errors import InputError, TracingError
@@ -22,7 +22,15 @@ def own_threads(request: HttpRequest) -> Any:
 def own_answer(request: HttpRequest, pk: UUID) -> Message:
     """The browser's own answer; someone else's, or nobody's, is a 404."""
     answers = Message.objects.filter(thread__in=own_threads(request), role=Role.ASSISTANT)
-    return get_object_or_404(answers.select_related("thread", "checkpoint"), pk=pk)
+    return get_object_or_404(answers.select_related("thread", "checkpoint", "rating"), pk=pk)
+
+
+def own_traced(request: HttpRequest, pk: UUID) -> Message:
+    """The browser's own answer, to be shown with its trace; a 404 while a blind vote hides its model."""
+    answer = own_answer(request, pk)
+    if Lineup.objects.veiled().filter(seats__thread=answer.thread_id).exists():
+        raise Http404("This answer stands in a blind comparison: vote there, then its trace is shown.")
+    return answer
 
 
 def own_trace(request: HttpRequest, pk: UUID) -> KeptTrace:
@@ -49,3 +57,9 @@ def linked(request: HttpRequest, share: Share) -> Share:
     """The share, with the whole address of its link."""
     share.link = request.build_absolute_uri(reverse("shared-trace", args=[share.token]))
     return share
+
+
+def linked_chat(request: HttpRequest, shared: SharedThread) -> SharedThread:
+    """The shared chat, with the whole address of its link."""
+    shared.link = request.build_absolute_uri(reverse("shared-chat", args=[shared.token]))
+    return shared

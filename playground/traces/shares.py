@@ -10,7 +10,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.owners import Owner
 from playground.models import Message
-from playground.traces.requests import linked, own_answer, own_trace, refused
+from playground.sharing.services import shared_threads_of
+from playground.traces.requests import linked, linked_chat, own_trace, own_traced, refused
 from playground.traces.subjects import answered
 from tracing.core.errors import InputError
 from tracing.kept import keep_trace
@@ -33,7 +34,7 @@ class ShareForm(forms.Form):
 @require_POST
 def share_answer(request: HttpRequest, pk: UUID) -> HttpResponse:
     """A link to an answer's trace as it is now."""
-    answer = own_answer(request, pk)
+    answer = own_traced(request, pk)
     try:
         kept = snapshot(Owner.of(request), answer)
     except InputError as error:
@@ -74,8 +75,11 @@ def share(request: HttpRequest, kept: KeptTrace) -> HttpResponse:
 @require_GET
 def shares(request: HttpRequest) -> HttpResponse:
     """One's own links, with a button each that revokes it."""
-    mine = [linked(request, share) for share in shares_of(Owner.of(request))]
-    return render(request, "playground/traces/shares.html", {"shares": mine, "section": "trace"})
+    owner = Owner.of(request)
+    mine = [linked(request, share) for share in shares_of(owner)]
+    chats = [linked_chat(request, shared) for shared in shared_threads_of(owner)]
+    context = {"shares": mine, "chats": chats, "section": "trace"}
+    return render(request, "playground/traces/shares.html", context)
 
 
 @require_POST

@@ -37,7 +37,8 @@ class TracedDocument(NamedTuple):
         fields = {name: self.metadata.get(name) for name in SHOWN_FIELDS}
         shown = {"snippet": self.snippet.text, "matches": [list(match) for match in self.snippet.matches]}
         place = {"store": self.store, "document": self.document}
-        return {**fields, **shown, "relevance": self.relevance, "seen": self.seen, **place}
+        origin = {"origin": self.metadata["origin"]} if self.metadata.get("origin") else {}
+        return {**fields, **origin, **shown, "relevance": self.relevance, "seen": self.seen, **place}
 
 
 class ScoredDocument(NamedTuple):

@@ -19,11 +19,12 @@ class Upload:
     chat: str
     """The form that prompts are written in: plain or chatml."""
 
-    def metadata(self, line: int) -> dict[str, Any]:
+    def metadata(self, line: int, row: Row) -> dict[str, Any]:
         """What every document of a row says."""
         title = f"{self.name}, row {line:,}"
         shared = {"source": self.name, "url": "", "title": title, "licence": self.licence, "date": ""}
-        return {**shared, "dataset": self.id, "row": line}
+        origin = {"origin": row.origin} if row.origin else {}
+        return {**shared, "dataset": self.id, "row": line, **origin}
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,10 @@ def documents_of(line: int, row: Row, upload: Upload) -> Iterator[RowDocument]:
     """One document a row; of a preference two, the chosen one first, as DPO reads them."""
     match row:
         case ChatRow(turns):
-            yield conversation(turns, upload.metadata(line))
+            yield conversation(turns, upload.metadata(line, row))
         case PreferenceRow(prompt, chosen, rejected):
             for preference, answer in (("chosen", chosen), ("rejected", rejected)):
-                metadata = {**upload.metadata(line), "pair": line, "preference": preference}
+                metadata = {**upload.metadata(line, row), "pair": line, "preference": preference}
                 yield conversation((*unlearned(prompt), *answer), metadata)
         case PromptRow():
             yield prompt_document(row, upload, line)
@@ -64,4 +65,4 @@ def prompt_document(row: PromptRow, upload: Upload, line: int) -> RowDocument:
     text = render_plain(row.turns, prompt=True) if plain else prompt_chatml(row.turns)
     question = "\n\n".join(turn.content for turn in row.turns if turn.role == "user")
     reward = {"question": question, "verifier": row.verifier, "reference": row.reference}
-    return RowDocument(text, upload.metadata(line) | reward, None)
+    return RowDocument(text, upload.metadata(line, row) | reward, None)

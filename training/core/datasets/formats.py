@@ -1,6 +1,7 @@
 """The formats that rows come in, told apart by their keys: OpenAI's, TRL's, and those of our evaluations."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from training.core.chat import Turn
@@ -11,6 +12,7 @@ from training.core.datasets.rows import ChatRow, PreferenceRow, PromptRow, Row, 
 from training.core.datasets.texts import check_answered, check_waiting, text_of, turns_of
 from training.core.verifiers.verifiers import Verifiers
 
+ORIGIN_CHARACTERS_MAX = 200
 PREFERENCE_KEYS = {"preferred_output", "non_preferred_output", "chosen", "rejected"}
 
 
@@ -19,6 +21,16 @@ def read_row(row: Mapping[str, Any], verifiers: Verifiers) -> Row:
     for name in ("tools", "functions"):
         if row.get(name):
             raise RowError("tools", f"the row has {name}: the chat format writes texts only")
+    return replace(read_format(row, verifiers), origin=origin_of(row))
+
+
+def origin_of(row: Mapping[str, Any]) -> str:
+    """What the row says of how it came to be, on one line; nothing where that is no text."""
+    origin = row.get("origin")
+    return " ".join(origin.split())[:ORIGIN_CHARACTERS_MAX] if isinstance(origin, str) else ""
+
+
+def read_format(row: Mapping[str, Any], verifiers: Verifiers) -> Row:
     if PREFERENCE_KEYS & row.keys():
         return read_preference(row)
     if REFERENCES.keys() & row.keys() or "verifier" in row:

@@ -15,6 +15,8 @@ class ChatRow:
     """A conversation whose answers are learned."""
 
     turns: Turns
+    origin: str = ""
+    """How the row came to be, for whoever finds it behind an answer."""
     format = CHAT
 
     def texts(self) -> Iterator[str]:
@@ -28,6 +30,7 @@ class PreferenceRow:
     prompt: Turns
     chosen: Turns
     rejected: Turns
+    origin: str = ""
     format = PREFERENCE
 
     def texts(self) -> Iterator[str]:
@@ -42,6 +45,7 @@ class PromptRow:
     verifier: Any
     """Name of a verifier, or several with weights, as in evaluations."""
     reference: Any
+    origin: str = ""
     format = PROMPT
 
     def texts(self) -> Iterator[str]:
