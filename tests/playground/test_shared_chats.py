@@ -164,8 +164,8 @@ def test_what_is_withheld_now_is_not_in_a_shared_chat(thread: Thread) -> None:
     link = shared(thread)
     position = SharedTurn.objects.get(role=Role.ASSISTANT).position
     address = f"/shared/chats/{link.token}/{position}/spans/0-5/"
-    StoreVersion.objects.create(store_name="books", digest="d", version=1)
-    Withholding.objects.create(store_name="books", digest="d", document=2, reason="taken down", version=1)
+    StoreVersion.objects.create(store_name="books", digest="d", version=2)
+    Withholding.objects.create(store_name="books", digest="d", document=2, reason="taken down", version=2)
     content = Client().get(address).content.decode()
     assert "Book 2" not in content
     assert "1 was taken down." in content
