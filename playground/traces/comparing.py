@@ -1,4 +1,5 @@
-"""Two traced texts side by side: what both took from the training data, and what only one did."""
+"""Two or three traced texts side by side: what they took from the training data in common, and what only one
+did."""
 
 import re
 from collections.abc import Sequence
@@ -22,44 +23,49 @@ Json = dict[str, Any]
 REF = re.compile(r"(answer|text)-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 OFFERED = 60
 SHARED_DOCUMENTS = 20
-BOTH = "Both texts have these words from the training data: show the documents"
-ONLY = "Only this text has these words from the training data: show the documents"
+ALL = "All of them have these words from the training data: show the documents"
+SOME = "Another one has these words from the training data too: show the documents"
+ONLY = "Only this one has these words from the training data: show the documents"
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two texts: painted, with the runs that only it has, longest first."""
+    """One of the texts: painted, with the runs that all have, that some have, and that only it has.
+
+    Of two texts `some` is empty. Longest first.
+    """
 
     subject: Subject
     html: AnswerHtml
-    both: list[Json]
+    everywhere: list[Json]
+    some: list[Json]
     only: list[Json]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """`documents` hold runs of both texts; each is as the left one's trace shows it."""
+    """`documents` hold runs of more than one text, those of most first; `models` of each say whose."""
 
-    left: Side
-    right: Side
+    sides: list[Side]
     documents: list[Json]
 
-    @property
-    def sides(self) -> list[Side]:
-        return [self.left, self.right]
+
+def compare_traces(subjects: Sequence[Subject]) -> Comparison:
+    """A lit run is in another text where its words, white space aside, stand lit or not there."""
+    return Comparison([side(subject, subjects) for subject in subjects], shared_documents(subjects))
 
 
-def compare_traces(left: Subject, right: Subject) -> Comparison:
-    """A lit run is in both texts where its words, white space aside, stand lit or not in the other."""
-    return Comparison(side(left, right), side(right, left), shared_documents(left.trace, right.trace))
-
-
-def side(subject: Subject, other: Subject) -> Side:
-    letters = squeezed(other.text)
-    both = [span for span in subject.spans if squeezed(span["text"]) in letters]
-    only = [span for span in subject.spans if span not in both]
-    lit = by_kind([("span-both", BOTH, both), ("span-only", ONLY, only)])
-    return Side(subject, subject.painted(lit), addressed(subject, both), addressed(subject, only))
+def side(subject: Subject, subjects: Sequence[Subject]) -> Side:
+    others = [squeezed(other.text) for other in subjects if other is not subject]
+    kinds: tuple[list[Json], list[Json], list[Json]] = ([], [], [])
+    for span in subject.spans:
+        words = squeezed(span["text"])
+        found = sum(words in other for other in others)
+        kinds[0 if found == len(others) else 1 if found else 2].append(span)
+    everywhere, some, only = kinds
+    lit = [("span-both", ALL, everywhere), ("span-some", SOME, some), ("span-only", ONLY, only)]
+    runs = (addressed(subject, spans) for spans in kinds)
+    return Side(subject, subject.painted(by_kind(lit)), *runs)
 
 
 def addressed(subject: Subject, spans: Sequence[Json]) -> list[Json]:
@@ -73,11 +79,20 @@ def squeezed(text: str) -> str:
     return " ".join(text.split())
 
 
-def shared_documents(left: Json, right: Json) -> list[Json]:
-    known = {(document["store"], document["document"]) for document in right.get("documents", [])}
-    documents = hide_withheld(left).get("documents", []) if left else []
-    both = [document for document in documents if (document["store"], document["document"]) in known]
-    return both[:SHARED_DOCUMENTS]
+def shared_documents(subjects: Sequence[Subject]) -> list[Json]:
+    """Documents behind more than one of the texts, without those that are withheld now."""
+    found: dict[tuple[str, int], Json] = {}
+    for place, subject in enumerate(subjects):
+        for document in hide_withheld(subject.trace).get("documents", []) if subject.trace else []:
+            known = found.setdefault((document["store"], document["document"]), document | {"sides": []})
+            known["sides"].append(place)
+    shared = [document for document in found.values() if len(document["sides"]) > 1]
+    shared.sort(key=lambda document: -len(document["sides"]))
+    models = [subject.model for subject in subjects]
+    return [
+        document | {"models": [models[place] for place in document["sides"]]}
+        for document in shared[:SHARED_DOCUMENTS]
+    ]
 
 
 def subject_of(request: HttpRequest, ref: str) -> Subject:
@@ -106,7 +121,7 @@ def candidates(request: HttpRequest, left: Subject) -> list[Subject]:
 
 @require_GET
 async def compare(request: HttpRequest) -> HttpResponse:
-    """Two of one's own answers or texts side by side; with one alone, a list to choose the other from."""
+    """Two or three of one's own answers or texts; with one alone, a list to choose the other from."""
     return await while_wanted(write_comparison, request)
 
 
@@ -116,6 +131,6 @@ def write_comparison(request: HttpRequest) -> HttpResponse:
     if not request.GET.get("right"):
         context |= {"candidates": candidates(request, left)}
         return render(request, "playground/traces/choose.html", context)
-    right = subject_of(request, request.GET["right"])
-    context |= {"comparison": compare_traces(left, right)}
+    others = [request.GET[name] for name in ("right", "third") if request.GET.get(name)]
+    context |= {"comparison": compare_traces([left, *(subject_of(request, ref) for ref in others)])}
     return render(request, "playground/traces/compare.html", context)

@@ -216,6 +216,25 @@ def test_two_texts_side_by_side_share_runs_and_documents(browser: Client, ada: U
     assert f"right=answer-{other.pk}" in chooser
 
 
+def test_of_three_texts_it_is_said_what_all_two_or_one_have(browser: Client, ada: User) -> None:
+    texts = {"the cat": [1, 2], "then the  cat sat": [2, 3], "the cat sat": [3, 4]}
+    answers = [
+        answer_of(ada, text, trace_of(text, [document(number) for number in numbers]))
+        for text, numbers in texts.items()
+    ]
+    refs = zip(("left", "right", "third"), answers, strict=True)
+    address = "/compare/?" + "&".join(f"{name}=answer-{answer.pk}" for name, answer in refs)
+    content = browser.get(address).content.decode()
+    sides = content.split('<section class="side"')[1:]
+    assert ["span-both" in sides[0], "span-only" in sides[1], "span-some" in sides[2]] == [True] * 3
+    assert content.count("Book 2") == content.count("Book 3") == 1
+    assert "Book 1" not in content
+    stranger = Client()
+    assert stranger.get(address).status_code == 404
+    foreign = f"{address.rsplit('=', 1)[0]}=answer-{uuid.uuid4()}"
+    assert browser.get(foreign).status_code == 404
+
+
 @pytest.mark.parametrize("query", ["density=nan", "density=2", "min_tokens=0", "min_tokens=x", "view=evil"])
 def test_lighting_out_of_bounds_is_refused(browser: Client, answer: Message, query: str) -> None:
     assert browser.get(f"/messages/{answer.pk}/trace/?{query}").status_code == 400

@@ -68,7 +68,7 @@ def read_preference(row: Mapping[str, Any]) -> PreferenceRow:
     check_waiting(prompt, "the prompt")
     if [turn.content for turn in answers[0]] == [turn.content for turn in answers[1]]:
         raise RowError("no-answer", f"{names[0]} and {names[1]} are the same: there is nothing to prefer")
-    return PreferenceRow(prompt, *answers)
+    return PreferenceRow(prompt, answers[0], answers[1])
 
 
 def prompt_of(row: Mapping[str, Any], names: tuple[str, ...]) -> Turns | None:
