@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('playground', '0013_replicas_and_shared_leases'),
+        ('playground', '0014_message_writer'),
     ]
 
     operations = [
