@@ -19,7 +19,8 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.limits.services import admitted, release
 from accounts.owners import Owner
 from playground.branching.sending import Sending, uuid_or_none
-from playground.branching.turns import new_turns, stretch_of
+from playground.branching.turns import address_at, new_turns, stretch_of
+from playground.branching.waiting import save_when_free
 from playground.chat import threads
 from playground.chat.answer_stream import AnswerStream
 from playground.chat.engine_notice import engine_notice
@@ -78,7 +79,9 @@ def chat_page(request: HttpRequest, **context: Any) -> HttpResponse:
 async def send(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
     """Save a prompt, begin its answer, and show both."""
     try:
-        response, answer_id = await sync_to_async(save_prompt)(request, pk)
+        response, answer_id = await save_when_free(save_prompt, request, pk)
+    except threads.ThreadBusyError as error:
+        return refusal(request, str(error), link=address_at(error.answer.thread_id, error.answer.pk))
     except OperationalError as error:
         logger.error("A prompt could not be saved: %s", error)
         return refusal(request, unsaved(error), status=507)
@@ -93,7 +96,7 @@ def save_prompt(request: HttpRequest, pk: UUID | None) -> tuple[HttpResponse, UU
         return refusal(request, form.first_error()), None
     try:
         answer, is_new = saved_once(request, pk, form.prompt())
-    except (threads.ThreadBusyError, InputError) as error:
+    except InputError as error:
         return refusal(request, str(error)), None
     if pk:
         return turn_response(request, answer), answer.pk if is_new else None
@@ -135,9 +138,9 @@ def save_turn(request: HttpRequest, pk: UUID | None, prompt: threads.Prompt, sen
     return answer
 
 
-def refusal(request: HttpRequest, error: str, status: int = 422) -> HttpResponse:
-    """Why a prompt was not taken, beside the box that still holds it."""
-    return render(request, "playground/_refusal.html", {"error": error}, status=status)
+def refusal(request: HttpRequest, error: str, status: int = 422, link: str = "") -> HttpResponse:
+    """Why a prompt was not taken, beside the box that still holds it, and where to look."""
+    return render(request, "playground/_refusal.html", {"error": error, "link": link}, status=status)
 
 
 def unsaved(error: OperationalError) -> str:

@@ -1,7 +1,6 @@
 """/messages/…: editing a prompt, asking for another answer, forking. What was there always stays."""
 
 import logging
-from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -15,7 +14,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.limits.services import admitted
 from playground.branching.again import form_again
 from playground.branching.forking import fork_thread
-from playground.branching.turns import stretch_of
+from playground.branching.turns import address_at, stretch_of
+from playground.branching.waiting import Begun, Save, save_when_free
 from playground.chat.generation import start_writing
 from playground.chat.threads import ThreadBusyError, answer_again, edit_prompt
 from playground.models import Message, Role
@@ -25,10 +25,9 @@ from playground.views import go_to, refusal, unsaved
 from tracing.core.errors import InputError
 
 logger = logging.getLogger(__name__)
-Begun = tuple[HttpResponse, UUID | None]
 
 
-def own_message(request: HttpRequest, pk: UUID) -> Message:
+def own_message(request: HttpRequest, pk: UUID | None) -> Message:
     """The browser's own message, whoever's words; someone else's, or nobody's, is a 404."""
     messages = Message.objects.filter(thread__in=own_threads(request))
     return get_object_or_404(messages.select_related("thread", "parent", "checkpoint"), pk=pk)
@@ -47,7 +46,7 @@ def edit_box(request: HttpRequest, pk: UUID) -> HttpResponse:
     return show_box(request, own_prompt(request, pk))
 
 
-def own_prompt(request: HttpRequest, pk: UUID) -> Message:
+def own_prompt(request: HttpRequest, pk: UUID | None) -> Message:
     return get_object_or_404(Message, pk=own_message(request, pk).pk, role=Role.USER)
 
 
@@ -56,7 +55,7 @@ def show_box(request: HttpRequest, message: Message, *, error: str = "", status:
     return render(request, page, {"message": message, "error": error, "section": "chat"}, status=status)
 
 
-def save_edit(request: HttpRequest, pk: UUID) -> Begun:
+def save_edit(request: HttpRequest, pk: UUID | None) -> Begun:
     message = own_prompt(request, pk)
     last = message.replies.select_related("checkpoint").order_by("created_at").last()
     form = form_again(request, text=request.POST.get("edited", ""), answer=last)
@@ -74,7 +73,7 @@ async def again(request: HttpRequest, pk: UUID) -> HttpResponse:
     return await begun(request, save_again, pk)
 
 
-def save_again(request: HttpRequest, pk: UUID) -> Begun:
+def save_again(request: HttpRequest, pk: UUID | None) -> Begun:
     before = own_answer(request, pk)
     form = form_again(request, text=before.parent.raw_text if before.parent else "", answer=before)
     if not form.is_valid():
@@ -84,12 +83,13 @@ def save_again(request: HttpRequest, pk: UUID) -> Begun:
     return shown(request, answer), answer.pk
 
 
-async def begun(request: HttpRequest, save: Callable[[HttpRequest, UUID], Begun], pk: UUID) -> HttpResponse:
+async def begun(request: HttpRequest, save: Save, pk: UUID) -> HttpResponse:
     """Save what is asked, and begin its answer."""
-    saving: Callable[[HttpRequest, UUID], Awaitable[Begun]] = sync_to_async(save)
     try:
-        response, answer_id = await saving(request, pk)
-    except (ThreadBusyError, InputError) as error:
+        response, answer_id = await save_when_free(save, request, pk)
+    except ThreadBusyError as error:
+        return refused(request, str(error), link=address_at(error.answer.thread_id, error.answer.pk))
+    except InputError as error:
         return refused(request, str(error))
     except OperationalError as error:
         logger.error("A prompt could not be saved: %s", error)
@@ -99,9 +99,9 @@ async def begun(request: HttpRequest, save: Callable[[HttpRequest, UUID], Begun]
     return response
 
 
-def refused(request: HttpRequest, error: str, status: int = 422) -> HttpResponse:
+def refused(request: HttpRequest, error: str, *, status: int = 422, link: str = "") -> HttpResponse:
     """Why not, beside the box; the turns stay as they are."""
-    response = refusal(request, error, status=status)
+    response = refusal(request, error, status=status, link=link)
     response["HX-Reswap"] = "none"
     return response
 

@@ -103,5 +103,5 @@
     say(status === 413 || status === 400 ? "That message is too large or malformed; nothing was sent." : `Something went wrong (${status}). Nothing was lost; try again.`);
   });
 
-  if (document.querySelector(".turns .turn")) toBottom();
+  if (document.querySelector(".turns .turn") && !document.getElementById(location.hash.slice(1))) toBottom();
 })();

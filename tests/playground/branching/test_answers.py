@@ -113,6 +113,18 @@ async def test_a_prompt_goes_behind_the_message_that_the_page_showed_last(browse
     assert answer.parent.parent_id == first.pk
 
 
+async def test_an_answer_whose_writer_died_does_not_keep_a_chat_from_going_on(
+    browser: httpx.AsyncClient,
+) -> None:
+    first = await begun(browser)
+    await in_database(Message.objects.filter(pk=first.pk).update, state=MessageState.WRITING)
+    form = FORM | {"text": "And?", "after": str(first.pk)}
+    response = await browser.post(f"/chat/{first.thread_id}/messages/", data=form)
+    assert response.status_code == 302
+    assert (await leaf_of(first.thread_id)).state == MessageState.COMPLETE
+    assert (await in_database(Message.objects.get, pk=first.pk)).state == MessageState.INTERRUPTED
+
+
 async def test_deleting_a_chat_stops_its_answer_and_keeps_the_text(browser: httpx.AsyncClient) -> None:
     response = await browser.post("/chat/", data=FORM | {"max_tokens": "900", "temperature": "1"})
     thread_id = response.headers["location"].strip("/").split("/")[1]

@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 from django.test import Client
+from redis import Redis
 
 from accounts.models import User
 from playground.models import Message, MessageState
@@ -74,11 +75,18 @@ def test_a_model_that_is_gone_cannot_be_asked_again(browser: Client, tree: Tree)
     assert "Choose a model first" in response.content.decode()
 
 
-def test_while_an_answer_is_written_another_is_refused_with_the_reason(browser: Client, tree: Tree) -> None:
+def test_while_an_answer_is_written_another_is_refused_with_the_reason_and_the_way_to_it(
+    browser: Client, tree: Tree, redis_server: Redis
+) -> None:
     Message.objects.filter(pk=tree.first.pk).update(state=MessageState.WRITING)
-    response = browser.post(f"/messages/{tree.first.pk}/again/", headers=HTMX)
-    assert response.status_code == 422
-    assert "still being written" in response.content.decode()
+    redis_server.set(f"headwater:answer:{tree.first.pk}:writer", "1", ex=60)
+    form = {"text": "x", "model": tree.checkpoint.name}
+    for address in (f"/messages/{tree.first.pk}/again/", f"/chat/{tree.thread.pk}/messages/"):
+        response = browser.post(address, form, headers=HTMX)
+        assert response.status_code == 422
+        assert "still being written" in response.content.decode()
+        assert f"?at={tree.first.pk}#turn-{tree.first.pk}" in response.content.decode()
+    assert tree.thread.messages.count() == 2
 
 
 def test_a_fork_is_a_thread_of_its_own(browser: Client, tree: Tree) -> None:
