@@ -37,7 +37,7 @@ def copy_of(original: Message, thread: Thread, parent: Message | None) -> Messag
     fields = {
         field.attname: getattr(original, field.attname)
         for field in Message._meta.concrete_fields
-        if field.name not in {"id", "thread", "parent", "created_at"}
+        if field.name not in {"id", "thread", "parent", "created_at", "writer"}
     }
     copy = Message.objects.create(pk=uuid4(), thread=thread, parent=parent, **fields)
     copy.attachments.set(original.attachments.all())

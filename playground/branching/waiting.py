@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse
 
 from playground.chat.answer_stream import AnswerStream
-from playground.chat.page_stream import settle
+from playground.chat.settling import settle
 from playground.chat.threads import ThreadBusyError
 
 CLAIMED_WITHIN_S = 1.0
