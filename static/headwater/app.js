@@ -56,7 +56,7 @@
     field.select();
     try {
       await navigator.clipboard.writeText(field.value);
-      say("The link is copied.");
+      say(button.dataset.copied || "The link is copied.");
     } catch {
       say("The link is selected: copy it with your keyboard.");
     }
