@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from django.db import OperationalError, close_old_connections
+from django.db import DatabaseError, OperationalError, close_old_connections
+from redis.exceptions import RedisError
 
+from accounts.limits.services import Spender, record_usage
 from training import child, jobs
 from training.attempt import Attempt, Stopped, beat, stopping
 from training.core.run import message
-from training.gpus import GpusTaken, leased
+from training.gpus import GpusTaken, leased, worker_gpus
 from training.models import Job
 
 log = logging.getLogger(__name__)
@@ -61,7 +63,12 @@ def run_claimed(job: Job) -> None:
     try:
         with exclusive(job) as lock, leased(job) as gpus:
             set_aside_leftovers(job)
-            settle(job, Attempt(job).run(lock, gpus))
+            began = time.monotonic()
+            try:
+                attempt = Attempt(job).run(lock, gpus)
+            finally:
+                count_use(job, (time.monotonic() - began) * max(1, len(worker_gpus())))
+            settle(job, attempt)
     except (Stopped, DirectoryBusy, GpusTaken, OperationalError) as reason:
         log.info("%s: given back (%s)", job, reason)
         persist(lambda: jobs.release(job))
@@ -71,6 +78,16 @@ def run_claimed(job: Job) -> None:
         log.exception("%s: failed in the worker", job)
         reason = message(error)
         persist(lambda: jobs.fail(job, reason))
+
+
+def count_use(job: Job, gpu_s: float) -> None:
+    """What an attempt took of its owner's GPU-seconds; on a machine without GPUs its seconds count."""
+    if job.owner_id is None:
+        return
+    try:
+        record_usage(Spender(user_id=job.owner_id), model=job.flow.name, engine_s=gpu_s, kind="job")
+    except (DatabaseError, RedisError) as error:
+        log.warning("%s: what it took could not be written down: %s", job, error)
 
 
 @contextmanager

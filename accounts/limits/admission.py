@@ -18,9 +18,11 @@ KINDS: dict[str, tuple[Resource, ...]] = {
     "chat": (Resource.REQUESTS, Resource.TOKENS, Resource.ENGINE),
     "trace": (Resource.REQUESTS,),
     "api": (Resource.REQUESTS,),
-    "job": (Resource.REQUESTS, Resource.JOBS),
+    "job": (Resource.REQUESTS, Resource.JOBS, Resource.ENGINE),
 }
 """What each kind of request takes."""
+RESERVING = {"chat"}
+"""Kinds that hold back what they may take. A job begins while GPU-seconds are left; they count as it ends."""
 
 
 class LimitsUnavailable(Exception):
@@ -48,7 +50,9 @@ class Admission:
 
     @property
     def is_reserved(self) -> bool:
-        return any(standing.rule.resource in ELASTIC for standing in self.standings)
+        return self.kind in RESERVING and any(
+            standing.rule.resource in ELASTIC for standing in self.standings
+        )
 
 
 def admission_of(spender: Spender, kind: str, answer: Taken, costs: dict[Resource, int]) -> Admission:

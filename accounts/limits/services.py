@@ -12,6 +12,7 @@ from accounts.limits.admission import (
     KINDS,
     RESERVED_ENGINE_S,
     RESERVED_TOKENS,
+    RESERVING,
     Admission,
     LimitsUnavailable,
     OverLimit,
@@ -62,9 +63,9 @@ async def admit(spender: Spender, kind: str, *, tokens: int = RESERVED_TOKENS, t
     rules = await taken_from(spender, kind)
     if not rules:
         return Admission(spender, kind)
-    costs = costs_of(tokens, times)
+    costs, held = costs_of(kind, tokens, times), times if kind in RESERVING else 0
     try:
-        answer = await async_counters().take(*take_call(spender, rules, costs, times))
+        answer = await async_counters().take(*take_call(spender, rules, costs, held))
     except RedisError as error:
         raise LimitsUnavailable(UNAVAILABLE) from error
     return admission_of(spender, kind, read_answer(answer, rules), costs)
@@ -75,9 +76,9 @@ def admit_now(spender: Spender, kind: str, *, tokens: int = RESERVED_TOKENS, tim
     rules = of_kind(rules_for(spender), kind)
     if not rules:
         return Admission(spender, kind)
-    costs = costs_of(tokens, times)
+    costs, held = costs_of(kind, tokens, times), times if kind in RESERVING else 0
     try:
-        answer = counters().take(*take_call(spender, rules, costs, times))
+        answer = counters().take(*take_call(spender, rules, costs, held))
     except RedisError as error:
         raise LimitsUnavailable(UNAVAILABLE) from error
     return admission_of(spender, kind, read_answer(answer, rules), costs)
@@ -138,7 +139,7 @@ def settle(spender: Spender, kind: str, *, tokens: int, engine_s: float) -> None
     if not rules:
         return
     used = {Resource.TOKENS: tokens, Resource.ENGINE: in_units(Resource.ENGINE, engine_s)}
-    counters().settle(*settle_call(found, rules, used, pop=Resource.TOKENS in KINDS[kind]))
+    counters().settle(*settle_call(found, rules, used, pop=kind in RESERVING))
 
 
 def own_standings(user_id: int) -> list[Standing]:
@@ -176,10 +177,10 @@ def of_kind(rules: tuple[Rule, ...], kind: str) -> list[Rule]:
     return [rule for rule in rules if rule.resource in KINDS[kind]]
 
 
-def costs_of(tokens: int, times: int) -> Costs:
+def costs_of(kind: str, tokens: int, times: int) -> Costs:
     return {
         Resource.REQUESTS: times,
         Resource.JOBS: times,
         Resource.TOKENS: max(1, tokens) * times,
-        Resource.ENGINE: in_units(Resource.ENGINE, RESERVED_ENGINE_S) * times,
+        Resource.ENGINE: in_units(Resource.ENGINE, RESERVED_ENGINE_S) * times if kind in RESERVING else 0,
     }

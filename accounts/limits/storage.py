@@ -94,11 +94,13 @@ def async_counters() -> AsyncCounters:
     return _loops[loop]
 
 
-def take_call(spender: Spender, rules: Sequence[Rule], costs: dict[Resource, int], times: int = 1) -> Call:
-    """Keys and arguments of the script that takes; `costs` are in units, for all `times` together."""
+def take_call(
+    spender: Spender, rules: Sequence[Rule], costs: dict[Resource, int], reservations: int = 1
+) -> Call:
+    """Keys and arguments of the script that takes; `costs` are in units, for all reservations together."""
     asked = {
         "counters": [counter_row(rule, costs[rule.resource]) for rule in rules],
-        "reservations": times if any(rule.resource in ELASTIC for rule in rules) else 0,
+        "reservations": reservations if any(rule.resource in ELASTIC for rule in rules) else 0,
         "stale_ms": STALE_MS,
         "address": spender.address if spender.session_key else "",
         "address_s": ADDRESS_S,

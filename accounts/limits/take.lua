@@ -46,7 +46,9 @@ if taken then
     add(KEYS[2 * i], window_ms, gives[resource])
     windows[i][3] = windows[i][3] + gives[resource]
     if windows[i][4] == 0 then windows[i][4] = 2 * window_ms end
-    if counter[5] == 1 then reserved[resource] = math.floor(gives[resource] / asked.reservations) end
+    if counter[5] == 1 and asked.reservations > 0 then
+      reserved[resource] = math.floor(gives[resource] / asked.reservations)
+    end
   end
   if asked.reservations > 0 then
     reserved.at = now_ms

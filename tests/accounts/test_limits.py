@@ -307,3 +307,14 @@ def test_addresses_are_counted_by_network_and_never_by_a_header(sent: str, count
 )
 def test_waits_are_told_in_words(seconds: int, words: str) -> None:
     assert in_words(seconds) == words
+
+
+def test_a_job_begins_while_gpu_seconds_are_left_and_holds_none_back(ada: User) -> None:
+    limit(Audience.PERSON, Resource.ENGINE, 100, user=ada)
+    admit_now(spender_of(ada), "job")
+    assert used(spender_of(ada), Resource.ENGINE) == 0
+    admit_now(spender_of(ada), "chat")
+    record_usage(spender_of(ada), model="my-tune", engine_s=250.0, kind="job")
+    assert used(spender_of(ada), Resource.ENGINE) == 260  # what the answer holds back is not touched
+    with pytest.raises(OverLimit, match="100 GPU-seconds in any day"):
+        admit_now(spender_of(ada), "job")

@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.audit import Actor
+from accounts.limits.services import admitted
 from accounts.staff import staff_only
 from tracing.core.errors import TracingError
 from training.core.errors import JobError, TrainingError
@@ -87,7 +88,7 @@ def start(request: HttpRequest, choice: Choice) -> HttpResponse:
     if not form.is_valid():
         return show_form(request, choice, form=form)
     try:
-        with transaction.atomic():
+        with admitted(request, "job"), transaction.atomic():
             job = start_fine_tune(
                 owner=request.user,
                 parent=choice.parent,
