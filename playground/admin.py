@@ -4,6 +4,9 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from playground.models import Deployment, Engine
+from playground.tools import admin as tools
+
+__all__ = ["tools"]
 
 
 @admin.register(Deployment)

@@ -20,6 +20,8 @@ from playground.ratings.models import RatedRow as RatedRow
 from playground.ratings.models import Rating as Rating
 from playground.sharing.models import SharedThread as SharedThread
 from playground.sharing.models import SharedTurn as SharedTurn
+from playground.tools.models import CallRecord as CallRecord
+from playground.tools.models import ToolServer as ToolServer
 from training.models import Checkpoint, Job
 
 STILL_ASKED = timedelta(seconds=3)

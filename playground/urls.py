@@ -34,6 +34,7 @@ urlpatterns = [
     path("", include("playground.attachments.urls")),
     path("", include("playground.sharing.urls")),
     path("", include("playground.ratings.urls")),
+    path("", include("playground.tools.urls")),
     path("", include("playground.composer.urls")),
     path("", include("playground.copies.urls")),
     path("", include("playground.presets.urls")),

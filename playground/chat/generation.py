@@ -31,10 +31,11 @@ from playground.completions import (
     Waiting,
     stream_completion,
 )
-from playground.core.answering import AnswerParameters
 from playground.database import in_database
 from playground.metering import Meter, metered
 from playground.models import Message, MessageState
+from playground.tools.offering import sampling_of
+from playground.tools.running import follow_answer
 from training.access import checkpoints_for
 
 logger = logging.getLogger(__name__)
@@ -131,7 +132,7 @@ async def follow_model(draft: Draft, stream: AnswerStream) -> None:
     answer = stream_completion(
         message.checkpoint,
         messages,
-        AnswerParameters.from_dict(message.parameters).sampling,
+        await in_database(sampling_of, message),
         continue_token_ids=draft.token_ids or None,
         template_options=await in_database(template_options, message),
     )
@@ -163,6 +164,8 @@ async def finish(draft: Draft, stream: AnswerStream, state: MessageState, error:
     }
     if await save_until_done(draft, ended):
         await stream.expire()
+        if draft.message.parameters.get("tools"):
+            await follow_answer(draft.message.pk)
     await stream.append({"type": "end"})
 
 

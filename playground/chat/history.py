@@ -8,8 +8,8 @@ from playground.core.answering import AnswerParameters
 from playground.core.prompt import ChatFormat, chat_format
 from playground.core.think_split import split_thinking
 from playground.models import Message, Role
-
-Turn = dict[str, str]
+from playground.tools.offering import template_tools
+from playground.tools.turns import Turn, turns_of
 
 
 def conversation(answer: Message) -> tuple[list[Turn], str]:
@@ -20,8 +20,8 @@ def conversation(answer: Message) -> tuple[list[Turn], str]:
     """
     before = path_to(answer)[:-1]
     load_texts(before)
-    turns = [{"role": message.role, "content": visible_text(message)} for message in before]
-    turns = [*system_turn(answer), *(turn for turn in turns if turn["content"])]
+    turns = [turn for message in before for turn in turns_of(message, visible_text(message))]
+    turns = [*system_turn(answer), *turns]
     asked = (message.raw_text for message in reversed(before) if message.role == Role.USER)
     prompt = next((text for text in asked if text), "")
     if answer.checkpoint is None:
@@ -39,12 +39,12 @@ def system_turn(answer: Message) -> list[Turn]:
 
 
 def template_options(answer: Message) -> dict[str, Any]:
-    """What the template of the answer's model is told about thinking."""
+    """What the template of the answer's model is told about thinking, and of the functions it may call."""
     if answer.checkpoint is None:
         return {}
     chat = chat_format(answer.checkpoint.path, answer.checkpoint.digest)
     parameters = AnswerParameters.from_dict(answer.parameters)
-    return chat.controls.options(parameters.thinking, parameters.effort)
+    return chat.controls.options(parameters.thinking, parameters.effort) | template_tools(answer)
 
 
 def fitting(

@@ -9,6 +9,7 @@ from playground.core.chat_template import ChatTemplate
 from playground.core.errors import PromptError
 from playground.core.prompt import context_tokens
 from playground.core.thinking_controls import ThinkingControls
+from playground.core.tools.rendering import takes_functions
 from training.models import Checkpoint
 
 logger = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ class ModelBounds:
 
     context_tokens: int = 0
     controls: ThinkingControls = field(default_factory=ThinkingControls)
+    takes_functions: bool = False
 
     @property
     def max_new_tokens(self) -> int:
@@ -46,5 +48,7 @@ def bounds_of(checkpoint: Checkpoint | None) -> ModelBounds:
 @lru_cache(maxsize=256)
 def read_bounds(directory: Path, digest: str) -> ModelBounds:
     """Of a published checkpoint, kept; `digest` of its weights tells two of one name apart."""
-    controls = ThinkingControls.of(ChatTemplate.open(directory).variables)
-    return ModelBounds(context_tokens(directory), controls)
+    template = ChatTemplate.open(directory)
+    controls = ThinkingControls.of(template.variables)
+    functions = takes_functions(lambda turns, tools: template.render(turns, tools=tools))
+    return ModelBounds(context_tokens(directory), controls, functions)

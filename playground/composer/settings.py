@@ -1,7 +1,7 @@
 """The settings as the page shows them: each field's text, within the bounds of the chosen model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
@@ -10,6 +10,7 @@ from playground.composer.bounds import ModelBounds, bounds_of
 from playground.core.answering import EFFORTS
 from playground.core.sampling import MAX_STOP_CHARACTERS
 from playground.models import Thread
+from playground.tools.choices import ToolChoices
 from training.models import Checkpoint
 
 FIELDS = ("system", "temperature", "top_p", "max_tokens", "stop", "seed", "thinking", "effort")
@@ -25,17 +26,19 @@ class ComposerSettings:
 
     values: Mapping[str, str]
     bounds: ModelBounds
+    tools: ToolChoices = field(default_factory=ToolChoices)
 
     @classmethod
     def of_parameters(cls, parameters: Mapping[str, Any], checkpoint: Checkpoint | None) -> Self:
         """Those with which an answer was made, or a preset was kept."""
-        return cls(texts_of(parameters), bounds_of(checkpoint))
+        tools = ToolChoices.of_parameters(parameters)
+        return cls(texts_of(parameters), bounds_of(checkpoint), tools)
 
     @classmethod
     def of_form(cls, form: Mapping[str, str], checkpoint: Checkpoint | None) -> Self:
         """Those that somebody has chosen and not sent yet, right or wrong."""
         values = {name: form.get(name, "")[:SHOWN_CHARACTERS] for name in FIELDS}
-        return cls(values, bounds_of(checkpoint))
+        return cls(values, bounds_of(checkpoint), ToolChoices.of_form(form))
 
     @cached_property
     def max_tokens(self) -> str:

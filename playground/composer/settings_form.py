@@ -8,12 +8,14 @@ from playground.composer.bounds import MAX_NEW_TOKENS, bounds_of
 from playground.core.answering import EFFORTS, MAX_SYSTEM_CHARACTERS, AnswerParameters
 from playground.core.errors import ParameterError
 from playground.core.sampling import SEEDS, SamplingParameters
+from playground.core.tools.offer import Offer
 from playground.model_field import FormWithModels, ModelField
+from playground.tools.choices import ToolFields
 
 SWITCH = {"on": True, "off": False}
 
 
-class SettingsForm(FormWithModels):
+class SettingsForm(FormWithModels, ToolFields):
     """A model, and all that shapes its answer but the prompt. What is left empty is left to the model."""
 
     model = ModelField()
@@ -49,6 +51,7 @@ class SettingsForm(FormWithModels):
                 system=data["system"],
                 thinking=SWITCH.get(data["thinking"]) if bounds.controls.switch else None,
                 effort=data["effort"] if bounds.controls.effort else "",
+                tools=self.offer() if bounds.takes_functions else Offer(),
             )
         except ParameterError as error:
             self.add_error(error.name, str(error))

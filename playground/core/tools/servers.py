@@ -1,0 +1,80 @@
+"""MCP servers: what functions one has, and calling one. The official client speaks to them."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mcp import Client
+from mcp.shared.exceptions import MCPError
+
+from playground.core.errors import ParameterError
+from playground.core.tools.functions import MAX_FUNCTIONS, Function
+
+LIST_TIMEOUT_S = 15.0
+CALL_TIMEOUT_S = 60.0
+MAX_RESULT_CHARACTERS = 20_000
+
+
+class ToolServerError(Exception):
+    """A server cannot be reached, or answers what cannot be used; the message is for people."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a function said, as text, and whether it says that it failed."""
+
+    text: str
+    failed: bool
+
+
+async def list_functions(address: str, prefix: str) -> tuple[Function, ...]:
+    """The functions of a server, their names behind `prefix` and a dot. Raises ToolServerError."""
+    tools = await spoken(address, LIST_TIMEOUT_S, lambda client: client.list_tools())
+    if len(tools.tools) > MAX_FUNCTIONS:
+        raise ToolServerError(f"It has {len(tools.tools)} functions; at most {MAX_FUNCTIONS} can be offered.")
+    try:
+        return tuple(
+            Function(f"{prefix}.{tool.name}", (tool.description or "")[:1000], dict(tool.input_schema))
+            for tool in tools.tools
+        )
+    except ParameterError as error:
+        raise ToolServerError(str(error)) from error
+
+
+async def call_function(address: str, name: str, arguments: Mapping[str, Any]) -> Outcome:
+    """Call a function by the server's own name for it. Raises ToolServerError."""
+    result = await spoken(address, CALL_TIMEOUT_S, lambda client: client.call_tool(name, dict(arguments)))
+    text = "\n".join(shown(block) for block in result.content)
+    if len(text) > MAX_RESULT_CHARACTERS:
+        text = f"{text[:MAX_RESULT_CHARACTERS]}… (cut: it had {len(text):,} characters)"
+    return Outcome(text, bool(result.is_error))
+
+
+async def spoken(address: str, timeout_s: float, ask: Any) -> Any:
+    """What a server answers to one question, on a connection of its own."""
+    try:
+        async with asyncio.timeout(timeout_s), Client(address) as client:
+            return await ask(client)
+    except TimeoutError as error:
+        raise ToolServerError(f"It did not answer within {timeout_s:.0f} s.") from error
+    except MCPError as error:
+        raise ToolServerError(f"It refused: {str(error)[:300]}") from error
+    except Exception as error:  # anyio wraps what goes wrong in a connection in groups
+        raise ToolServerError(f"It cannot be reached ({innermost(error)}).") from error
+
+
+def innermost(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {str(error)[:200]}"
+
+
+def shown(block: Any) -> str:
+    """A block of a result as text for the model; what is no text is named by its kind."""
+    if block.type == "text":
+        return str(block.text)
+    if block.type == "resource" and hasattr(block.resource, "text"):
+        return str(block.resource.text)
+    return json.dumps({"kind": block.type, "note": "not shown: only texts are"})
