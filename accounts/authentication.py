@@ -41,9 +41,10 @@ class Caller:
     key: ApiKey | None = None
 
     def allows(self, scope: str) -> bool:
-        """A key does what its scopes say; a signed-in person what they could give a key."""
-        if self.key is not None:
-            return self.key.allows(scope)
+        """A signed-in person does what they could give a key; a key what its scopes say, and never more than
+        its person may now."""
+        if self.key is not None and not self.key.allows(scope):
+            return False
         return self.user.is_staff or scope not in STAFF_SCOPES
 
     def require(self, scope: str) -> None:

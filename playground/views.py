@@ -91,6 +91,8 @@ async def send(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
 
 
 def save_prompt(request: HttpRequest, pk: UUID | None) -> tuple[HttpResponse, UUID | None]:
+    if pk:
+        get_object_or_404(own_threads(request), pk=pk)
     form = MessageForm(request.POST, user=request.user)
     if not form.is_valid():
         return refusal(request, form.first_error()), None

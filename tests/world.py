@@ -2,20 +2,29 @@
 
 from dataclasses import dataclass
 from datetime import date
+from itertools import count
 
 from django.test import Client
 
-from accounts.models import Scope, User
+from accounts.banners.models import Banner
+from accounts.models import ApiKey, Scope, User
 from accounts.services import create_key
 from accounts.usage.models import Usage, UsageKind
+from playground.attachments.models import Attachment, AttachmentKind
+from playground.beside.models import Lineup, Seat
 from playground.chat.threads import Prompt, create_thread
+from playground.history.services import delete_thread
 from playground.models import Message, MessageState, Role, Thread
+from playground.presets.models import Preset
 from tracing.models import KeptTrace, Share, Store
 from tracing.sharing import share_trace
-from training.models import Checkpoint, Flow, Job, JobState
+from training.models import Checkpoint, Dataset, DatasetState, Evaluation, Flow, Job, JobState
 
-PASSWORD = "a long password"
-TRACE = {"object": "trace", "text": "the answer", "spans": [], "documents": [], "indexes": [], "withheld": []}
+SPAN = {"start": 0, "end": 4, "text": "Nine", "count": 1, "documents": [], "stages": {}, "relevance": "low"}
+SPAN |= {"token_start": 0, "token_end": 1, "log_probability": -9.0}
+COVERAGE = {"share": 0.8, "longest_span_tokens": 1, "novel_share": 0.2}
+TRACE = {"object": "trace", "text": "Nine.", "token_ids": [1, 2], "spans": [SPAN], "coverage": COVERAGE}
+TRACE |= {"documents": [], "indexes": [], "withheld": []}
 
 
 @dataclass(frozen=True)
@@ -47,29 +56,26 @@ class World:
         return Client(raise_request_exception=False, headers={"Authorization": f"Bearer {secret}"})
 
 
+NUMBERS = count()
+
+
 def build_world() -> World:
-    ada = User.objects.create_user("ada", password=PASSWORD)
-    bob = User.objects.create_user("bob", password=PASSWORD)
-    grace = User.objects.create_user("grace", password=PASSWORD, is_staff=True, is_superuser=True)
+    """Anew: a second world beside a first has nothing in common with it."""
+    number = next(NUMBERS)
+    people = [User.objects.create_user(f"{name}-{number}") for name in ("ada", "bob")]
+    grace = User.objects.create_user(f"grace-{number}", is_staff=True, is_superuser=True)
+    ada, bob = people
     store = Store.objects.create(
-        name="lessons", stage="pretrain", digest="d", tokenizer="t", tokens=10, documents=2
+        name=f"lessons-{number}", stage="pretrain", digest="d", tokenizer="t", tokens=10, documents=2
     )
-    flow = Flow.objects.create(name="small", recipe="test")
-    job = Job.objects.create(flow=flow, stage="pretrain", position=1, state=JobState.QUEUED, owner=grace)
-    checkpoint = Checkpoint.objects.create(
-        name="small-instruct", stage="instruct-sft", step=9, steps=9, final=True, chat="chatml", job=job
+    job, checkpoint = trained(number, grace, store)
+    thread, answer = talk(ada, checkpoint)
+    trace = KeptTrace.objects.create(
+        owner=ada, model=checkpoint.name, text="Nine.", content=TRACE | {"model": checkpoint.name}
     )
-    checkpoint.stores.add(store, through_defaults={"seed": 0})
-    thread, answer = create_thread(owner=ada, session_key="", prompt=Prompt("What is 4 + 5?", checkpoint))
-    Message.objects.filter(pk=answer.pk).update(
-        state=MessageState.COMPLETE, raw_text="Nine.", token_ids=[1, 2], trace=TRACE
-    )
-    answer.refresh_from_db()
-    trace = KeptTrace.objects.create(owner=ada, model=checkpoint.name, text="the answer", content=TRACE)
     Usage.objects.create(
-        day=date(2026, 11, 23), account=str(ada.pk), user=ada, model="small-instruct", kind=UsageKind.CHAT
+        day=date(2026, 11, 23), account=str(ada.pk), user=ada, model=checkpoint.name, kind=UsageKind.CHAT
     )
-    question = thread.messages.get(role=Role.USER)
     return World(
         ada,
         bob,
@@ -78,8 +84,82 @@ def build_world() -> World:
         store,
         job,
         thread,
-        question,
+        thread.messages.get(role=Role.USER),
         answer,
         trace,
         share_trace(trace=trace),
+    )
+
+
+def trained(number: int, owner: User, store: Store) -> tuple[Job, Checkpoint]:
+    flow = Flow.objects.create(name=f"small-{number}", recipe="test")
+    job = Job.objects.create(flow=flow, stage="pretrain", position=1, state=JobState.QUEUED, owner=owner)
+    checkpoint = Checkpoint.objects.create(
+        name=f"small-{number}-instruct",
+        stage="instruct-sft",
+        step=9,
+        steps=9,
+        final=True,
+        chat="chatml",
+        job=job,
+    )
+    checkpoint.stores.add(store, through_defaults={"seed": 0})
+    return job, checkpoint
+
+
+def talk(owner: User, checkpoint: Checkpoint) -> tuple[Thread, Message]:
+    """A thread with a question and a finished answer."""
+    prompt = Prompt("What is 4 + 5?", checkpoint)
+    thread, answer = create_thread(owner=owner, session_key="", prompt=prompt)
+    Message.objects.filter(pk=answer.pk).update(
+        state=MessageState.COMPLETE, raw_text="Nine.", token_ids=[1, 2], trace=TRACE
+    )
+    answer.refresh_from_db()
+    return thread, answer
+
+
+@dataclass(frozen=True)
+class Things:
+    """More of Ada's and, where only administrators make them, Grace's."""
+
+    key: ApiKey
+    deleted: Thread
+    preset: Preset
+    attachment: Attachment
+    lineup: Lineup
+    lineup_answer: Message
+    dataset: Dataset
+    fine_tune: Job
+    evaluation: Evaluation
+    banner: Banner
+
+
+def build_things(world: World) -> Things:
+    ada, grace, checkpoint = world.ada, world.grace, world.checkpoint
+    lineup = Lineup.objects.create()
+    talks = [talk(ada, checkpoint) for _ in range(2)]
+    for place, (thread, _) in enumerate(talks):
+        Seat.objects.create(lineup=lineup, place=place, thread=thread)
+    deleted, _ = talk(ada, checkpoint)
+    delete_thread(thread=deleted)
+    flow = Flow.objects.create(name=f"tuned-{grace.pk}")
+    file = {"name": "rows.jsonl", "digest": "d", "size_bytes": 1, "state": DatasetState.READY}
+    dataset = Dataset.objects.create(owner=grace, **file)
+    dataset.path.parent.mkdir(exist_ok=True)
+    dataset.path.write_text("{}")
+    attached = {"name": "a.txt", "kind": AttachmentKind.TEXT, "text": "a", "characters": 1, "size_bytes": 1}
+    scored = {"task": "sums", "digest": "d", "items": 1, "seconds": 1.0}
+    return Things(
+        create_key(user=ada, name="one", scopes=[Scope.CHAT])[0],
+        deleted,
+        Preset.objects.create(owner=ada, name="calm"),
+        Attachment.objects.create(owner=ada, **attached),
+        lineup,
+        talks[0][1],
+        dataset,
+        Job.objects.create(
+            flow=flow, stage="think-sft", position=0, parent=checkpoint, owner=grace, state=JobState.QUEUED
+        ),
+        Evaluation.objects.create(checkpoint=checkpoint, **scored),
+        Banner.objects.create(text="Maintenance at noon."),
     )

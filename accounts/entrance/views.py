@@ -51,6 +51,11 @@ class SignUpView(NeedsRedis, SignupView):
 class ChangePasswordView(NeedsRedis, PasswordChangeView):
     template_name = "accounts/entrance/change_password.html"
 
+    def dispatch(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        if request.user.is_authenticated and not request.user.has_usable_password():
+            return refused(request, f"{request.user} signs in elsewhere: no password is kept here.", 409)
+        return super().dispatch(request, *args, **options)
+
 
 @login_not_required
 @require_safe

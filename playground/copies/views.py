@@ -18,6 +18,7 @@ from playground.models import Thread
 from playground.traces.lighting import Lighting
 from playground.traces.painting import plain_html
 from playground.traces.requests import own_answer, own_threads
+from tracing.core.errors import TracingError
 
 PLACEHOLDER = "Your message"
 
@@ -47,7 +48,11 @@ def raw(request: HttpRequest, pk: UUID) -> HttpResponse:
 def answer_code(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The request that an answer came from."""
     answer = own_answer(request, pk)
-    return code_response(request, call_of_answer(request, answer), thread=answer.thread)
+    try:
+        call = call_of_answer(request, answer)
+    except TracingError as error:
+        return problem(request, f"The files of {answer.checkpoint} cannot be read: {error}", status=503)
+    return code_response(request, call, thread=answer.thread)
 
 
 @never_cache
@@ -59,9 +64,12 @@ def draft_code(request: HttpRequest) -> HttpResponse:
     thread = own_thread(request, sent.get("thread", ""))
     form = MessageForm(sent, user=request.user)
     if not form.is_valid():
-        context = {"problem": form.first_error()}
-        return render(request, "playground/copies/_code.html", context, status=422)
+        return problem(request, form.first_error(), status=422)
     return code_response(request, call_of_draft(request, form, thread), thread=thread)
+
+
+def problem(request: HttpRequest, why: str, *, status: int) -> HttpResponse:
+    return render(request, "playground/copies/_code.html", {"problem": why}, status=status)
 
 
 def own_thread(request: HttpRequest, pk: str) -> Thread | None:
