@@ -197,6 +197,7 @@ async def test_without_a_key_nobody_gets_in(web_server: str, checkpoints: Checkp
 async def test_a_key_does_what_its_scopes_say(
     web_server: str, ada: User, scope: str, allowed: set[str]
 ) -> None:
+    await in_database(User.objects.filter(pk=ada.pk).update, is_staff=True)
     _, key = await in_database(create_key, user=ada, name="k", scopes=[scope])
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(base_url=f"{web_server}/v1", headers=headers) as client:
@@ -206,6 +207,14 @@ async def test_a_key_does_what_its_scopes_say(
             assert (response.status_code != 403) == (path in allowed), (path, response.text)
             if path not in allowed:
                 assert check_envelope(response, 403)["type"] == "permission_error"
+
+
+@pytest.mark.parametrize("scope", [Scope.TRAIN, Scope.ADMIN])
+async def test_a_key_does_no_more_than_its_person_may_now(web_server: str, ada: User, scope: str) -> None:
+    _, key = await in_database(create_key, user=ada, name="k", scopes=[scope])
+    headers = {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(base_url=f"{web_server}/v1", headers=headers) as client:
+        assert check_envelope(await client.get("/files"), 403)["type"] == "permission_error"
 
 
 async def test_a_signed_in_browser_is_let_in_and_needs_its_csrf_token(web_server: str, ada: User) -> None:

@@ -22,6 +22,14 @@ ROWS = [chat(f"Question {n}?", f"Answer {n}.") for n in range(20)]
 
 
 @pytest.fixture
+def ada(ada: User) -> User:
+    """As an administrator: nobody else's keys may train."""
+    ada.is_staff = True
+    ada.save()
+    return ada
+
+
+@pytest.fixture
 def secret(ada: User) -> str:
     return create_key(user=ada, name="train", scopes=[Scope.TRAIN])[1]
 
