@@ -10,7 +10,7 @@ from typing import Any
 from playground.core.answering import AnswerParameters
 
 KEY = "HEADWATER_API_KEY"
-WIDTH = 100
+WIDTH = 80
 
 
 @dataclass(frozen=True)
