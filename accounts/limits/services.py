@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from asgiref.sync import sync_to_async
+from django.db import close_old_connections
 from django.http import HttpRequest
 from redis.exceptions import RedisError
 
@@ -169,8 +170,14 @@ def with_address(spender: Spender) -> Spender:
 async def taken_from(spender: Spender, kind: str) -> list[Rule]:
     """The rules that a request of this kind is counted in."""
     known = known_rules(spender)
-    rules = await sync_to_async(rules_for)(spender) if known is None else addressed(known, spender)
+    rules = await sync_to_async(rules_anew)(spender) if known is None else addressed(known, spender)
     return of_kind(rules, kind)
+
+
+def rules_anew(spender: Spender) -> tuple[Rule, ...]:
+    """As rules_for, in a thread that may have kept a connection which the server has closed since."""
+    close_old_connections()
+    return rules_for(spender)
 
 
 def of_kind(rules: tuple[Rule, ...], kind: str) -> list[Rule]:

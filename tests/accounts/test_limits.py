@@ -1,6 +1,7 @@
 """Limits hold for whom they name, under any number of requests at once, and say when to come again."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,7 @@ from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accounts.limits import storage
 from accounts.limits.admission import in_words
 from accounts.limits.models import Audience, Limit, Period, Resource
 from accounts.limits.rules import Rule, forget_rules, rules_for
@@ -318,3 +320,17 @@ def test_a_job_begins_while_gpu_seconds_are_left_and_holds_none_back(ada: User) 
     assert used(spender_of(ada), Resource.ENGINE) == 260  # what the answer holds back is not touched
     with pytest.raises(OverLimit, match="100 GPU-seconds in any day"):
         admit_now(spender_of(ada), "job")
+
+
+def test_what_a_dead_process_held_back_is_given_back_after_a_while(
+    ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(Audience.PERSON, Resource.TOKENS, 1000, user=ada)
+    admit_now(spender_of(ada), "chat", tokens=900)  # and nobody ever settles it
+    admit_now(spender_of(ada), "chat", tokens=200)
+    with pytest.raises(OverLimit):
+        admit_now(spender_of(ada), "chat", tokens=200)
+    monkeypatch.setattr(storage, "STALE_MS", 1)
+    time.sleep(0.01)
+    admit_now(spender_of(ada), "chat", tokens=250)
+    assert used(spender_of(ada), Resource.TOKENS) == 250

@@ -1,5 +1,6 @@
 """Headless Chromium, driven by Playwright; a page fails its test if its console shows an error."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +20,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+REFUSED = re.compile(r"(status of|Status Error Code) (422|429)\b")
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +46,8 @@ def page(chromium: Browser) -> Iterator[Page]:
 
 
 def is_error(message: ConsoleMessage) -> bool:
-    """Chromium reports a refused form (422) as an error of its own; the page shows the reason."""
-    return message.type == "error" and "status of 422" not in message.text
+    """Chromium reports a refused form (422) or request (429) as an error of its own; the page says why."""
+    return message.type == "error" and not REFUSED.search(message.text)
 
 
 def told(message: ConsoleMessage) -> str:
