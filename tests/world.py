@@ -14,7 +14,7 @@ from playground.attachments.models import Attachment, AttachmentKind
 from playground.beside.models import Lineup, Seat
 from playground.chat.threads import Prompt, create_thread
 from playground.history.services import delete_thread
-from playground.models import Message, MessageState, Role, Thread
+from playground.models import CallRecord, Message, MessageState, Role, Thread
 from playground.presets.models import Preset
 from tracing.models import KeptTrace, Share, Store
 from tracing.sharing import share_trace
@@ -132,6 +132,7 @@ class Things:
     fine_tune: Job
     evaluation: Evaluation
     banner: Banner
+    call: CallRecord
 
 
 def build_things(world: World) -> Things:
@@ -162,4 +163,5 @@ def build_things(world: World) -> Things:
         ),
         Evaluation.objects.create(checkpoint=checkpoint, **scored),
         Banner.objects.create(text="Maintenance at noon."),
+        CallRecord.objects.create(message=world.answer, number=0, function="add"),
     )

@@ -63,6 +63,7 @@ def of_world(world: World, things: Things) -> dict[str, dict[str, Any]]:
         "api/shares/": {"pk": world.share.pk},
         "attachments/": {"pk": things.attachment.pk},
         "banners/": {"pk": things.banner.pk},
+        "calls/": {"pk": things.call.pk},
         "chat/": {"pk": world.thread.pk},
         "chat/<pk>/purge/": {"pk": things.deleted.pk},
         "chat/<pk>/restore/": {"pk": things.deleted.pk},

@@ -60,9 +60,10 @@ async def test_a_client_is_served(
 @needs_clients
 async def test_llm_talks_on_the_command_line(base_url: str, api_key: str, model: str, tmp_path: Path) -> None:
     """Simon Willison's `llm`, told of the model as its documentation says."""
-    known = f"- model_id: here\n  model_name: {model}\n  api_base: {base_url}\n  supports_tools: true\n"
-    (tmp_path / "extra-openai-models.yaml").write_text(known)
-    environ = {"LLM_USER_PATH": str(tmp_path), "OPENAI_API_KEY": api_key}
+    known = {"model_id": "here", "model_name": model, "api_base": base_url, "api_key_name": "headwater"}
+    (tmp_path / "extra-openai-models.yaml").write_text(json.dumps([known]))
+    (tmp_path / "keys.json").write_text(json.dumps({"headwater": api_key}))
+    environ = {"LLM_USER_PATH": str(tmp_path)}
     llm = [str(PYTHON.with_name("llm")), "-m", "here", "-o", "max_tokens", "8", "-o", "temperature", "0"]
     whole = await run([*llm, "--no-stream", "Hello"], tmp_path, **environ)
     streamed = await run([*llm, "Hello"], tmp_path, **environ)

@@ -17,6 +17,7 @@ from tests.playground.conftest import until
 from tests.playground.tool_models import make_caller
 from training.models import Checkpoint
 
+pytestmark = pytest.mark.usefixtures("redis_server")
 TIMEOUT_MS = 60_000
 TAKES = '{"type": "object", "properties": {"a": {"enum": [1]}}, "required": ["a"]}'
 OWN = f'[{{"name": "add", "parameters": {TAKES}}}]'
