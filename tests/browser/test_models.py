@@ -53,7 +53,7 @@ def test_two_models_answer_beside_each_other_and_a_reload_loses_nothing(
 ) -> None:
     names = [demo_site.model("think-sft"), demo_site.model("instruct-sft")]
     page.goto(f"{demo_site.url}/compare/?a={names[0]}&b={names[1]}")
-    page.get_by_label("Your message to both").fill(SUM)
+    page.get_by_label("Your message to all").fill(SUM)
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/compare/[0-9a-f-]{36}/"))
     page.reload()

@@ -191,6 +191,13 @@ def test_repeats_of_a_source_are_folded_under_the_first(browser: Client, ada: Us
     assert "3 more" in content
 
 
+def test_the_panel_says_of_a_document_that_it_is_a_rated_chat(browser: Client, ada: User) -> None:
+    origin = f"A chat that was rated here on 3 November 2026. {EVIL}"
+    answer = answer_of(ada, "It is.", trace_of("It is.", [document(1, origin=origin)]))
+    content = browser.get(f"/messages/{answer.pk}/spans/0-5/").content.decode()
+    assert '<p class="origin">A chat that was rated here on 3 November 2026. &lt;script&gt;' in content
+
+
 def test_the_panel_says_when_bytes_matched_and_when_an_index_was_away(browser: Client, ada: User) -> None:
     trace = trace_of("It is.", [document(1)])
     trace["spans"][0]["matched_on"] = "bytes"
