@@ -151,7 +151,7 @@ def prepare(
     prompt = chat.prompt(messages, continued=token_ids, options=template_options)
     room = chat.room(prompt)
     new_tokens = min(parameters.max_tokens or room, room)
-    thinks = checkpoint.thinking and (template_options or {}).get("enable_thinking") is not False
+    thinks = checkpoint.thinking and (template_options or {}).get(chat.controls.switch) is not False
     structure = structure_of(parameters, begun=bool(prompt.begun), thinks=thinks)
     request = GenerationRequest(prompt.token_ids, parameters, new_tokens, chat.end_ids, structure)
     return Job(checkpoint, chat, prompt, request)

@@ -8,11 +8,12 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.owners import Owner
+from playground.chat.history import template_options
 from playground.composer.settings import ComposerSettings
 from playground.composer.settings_form import SettingsForm
 from playground.models import Message, MessageState, Preset, Role
 from playground.presets.services import MAX_PRESETS, keep_preset
-from tests.playground.tiny_model import CONTEXT_TOKENS
+from tests.playground.tiny_model import CONTEXT_TOKENS, write_text_files
 from tracing.core.errors import InputError
 from training.models import Checkpoint
 
@@ -34,6 +35,7 @@ def thinker(home: Path) -> Checkpoint:
     """A model whose template reads enable_thinking and reasoning_effort."""
     directory = home / "checkpoints" / "settings-thinker"
     directory.mkdir(parents=True, exist_ok=True)
+    write_text_files(directory)
     (directory / "chat_template.jinja").write_text(QWEN3)
     (directory / "config.json").write_text('{"max_position_embeddings": 4096}')
     return Checkpoint.objects.create(
@@ -54,6 +56,13 @@ def test_everything_that_is_set_is_kept(thinker: Checkpoint) -> None:
     assert kept["stop"] == ["\n", "###"]
     assert (kept["top_p"], kept["max_tokens"], kept["seed"]) == (0.9, 12, -3)
     assert (kept["system"], kept["thinking"], kept["effort"]) == ("Be brief.", False, "high")
+
+
+def test_an_answers_template_is_told_what_was_chosen(client: Client, thinker: Checkpoint) -> None:
+    sent = {"text": "Hello", "model": thinker.name, "thinking": "off", "effort": "high"}
+    client.post("/chat/", sent)
+    answer = Message.objects.get(role=Role.ASSISTANT)
+    assert template_options(answer) == {"enable_thinking": False, "reasoning_effort": "high"}
 
 
 def test_what_the_template_cannot_be_told_is_not_kept(checkpoint: Checkpoint) -> None:
