@@ -24,7 +24,8 @@ local function give_back(previous_key, current_key, window_ms, held, resource, n
   local units = held[resource]
   if not units then return end
   local previous, _, current, ttl = read_window(previous_key, current_key, window_ms)
-  local began_ms = now_ms - (2 * window_ms - ttl)
+  -- Redis goes by one time for keys' ends and by another for TIME within a script: they differ by some ms.
+  local began_ms = now_ms - (2 * window_ms - ttl) - 1000
   local key, there = current_key, current
   if held.at < began_ms then key, there = previous_key, previous end
   local back = math.min(units, there)
