@@ -6,20 +6,17 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from playground.supervisor import Supervisor
-from tests.browser.conftest import chromium, page
+from tests.sites import DemoSite
 
-__all__ = ["chromium", "page"]
-pytestmark = pytest.mark.usefixtures("redis_server")
 ANSWER_MS = 60_000
 LABEL = "Your message"
 
 
 @pytest.fixture
-def chat(page: Page, web_server: str, engines: Supervisor) -> Page:
+def chat(page: Page, demo_site: DemoSite) -> Page:
     """A visitor's chat with one answer."""
-    page.goto(web_server)
-    page.get_by_label("Model", exact=True).select_option("tiny-one")
+    page.goto(demo_site.url)
+    page.get_by_label("Model", exact=True).select_option(demo_site.model("instruct-sft"))
     page.get_by_text("Settings").click()
     page.get_by_label("Longest answer, in tokens").fill("8")
     page.get_by_label("Temperature").fill("1")
@@ -84,7 +81,7 @@ def test_a_fork_goes_its_own_way(chat: Page) -> None:
 
 def test_a_chat_is_found_renamed_deleted_and_had_back(chat: Page) -> None:
     chat.locator(".thread-head .chat-menu summary").click()
-    chat.get_by_label("Name").fill("Sesquipedalian rivers")
+    chat.get_by_label("Name", exact=True).fill("Sesquipedalian rivers")
     chat.get_by_role("button", name="Rename").click()
     expect(chat.get_by_role("heading", level=1)).to_have_text("Sesquipedalian rivers")
     chat.get_by_role("searchbox", name="Search your chats").fill("words first")
