@@ -125,12 +125,14 @@ async def measure(ways: Sequence[Way], options: argparse.Namespace) -> list[Figu
     for way in ways:  # everything is read and compiled once
         await throughput(way, 4, 8, seed=2)
     firsts = await first_tokens(ways, options.asks)
+    print("First tokens, ms: " + ", ".join(f"{name} {ms:.1f}" for name, ms in firsts.items()), flush=True)
     rounds = []
     for n in range(options.rounds):
         figures = {
             w.name: await throughput(w, options.streams, options.tokens, 10 + n) for w in rotated(ways, n)
         }
         rounds.append(figures)
+        print(f"Round {n + 1}: " + ", ".join(f"{name} {f[0]:.0f}" for name, f in figures.items()), flush=True)
     direct = ways[0].name
     return [
         Figure(
