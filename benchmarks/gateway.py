@@ -182,7 +182,9 @@ def engine(model: Path, home: Path) -> Iterator[int]:
     command = [*process._command(model), "--port", str(port), "--kv-cache-bytes", str(KV_CACHE_BYTES)]
     (home / "run").mkdir(exist_ok=True)
     with log.open("wb") as output:
-        started = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output)
+        started = subprocess.Popen(  # a session of its own, because it ends its whole group with itself
+            command, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True
+        )
     try:
         wait_until_up(f"http://127.0.0.1:{port}/health", log)
         yield port

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,16 +74,36 @@ class EngineClient:
         try:
             async with aclosing(events):
                 async for together in events:
-                    for data in together:
-                        if sampled := self._sampled(data, request):
-                            finished = finished or sampled.finish_reason is not None
-                            yield sampled
+                    for sampled in self._joined(together, request):
+                        finished = finished or sampled.finish_reason is not None
+                        yield sampled
         except ErrorAnswer as error:
             raise refusal(error.status, error.body) from error
         except ConnectionBroke as error:
             raise EngineDied(f"The engine broke off ({error}).") from error
         if not finished:
             raise EngineDied("The engine broke off in the middle of its answer.")
+
+    def _joined(self, together: Sequence[bytes], request: GenerationRequest) -> Iterator[Sampled]:
+        """Tokens that came together as one, so that a process that falls behind has less to do for each; but
+        one by one where a stop text may end the answer between them or each has log-probabilities."""
+        parameters, before = request.parameters, None
+        apart = parameters.stop or parameters.logprobs is not None or request.scored
+        try:
+            for data in together:
+                if (sampled := self._sampled(data, request)) is None:
+                    continue
+                if before is not None and apart:
+                    yield before
+                elif before is not None:
+                    sampled = replace(sampled, token_ids=before.token_ids + sampled.token_ids)
+                before = sampled
+        except EngineDied:
+            if before is not None:
+                yield before
+            raise
+        if before is not None:
+            yield before
 
     def _sampled(self, data: bytes, request: GenerationRequest) -> Sampled | None:
         event = from_json(data)

@@ -29,6 +29,7 @@ class Reply(Protocol):
 
 
 async def read_whole(reply: Reply, events: AsyncIterator[Numbered]) -> dict[str, Any]:
+    release_request_thread()
     async with aclosing(events):
         async for number, event in events:
             reply.take(number, event)

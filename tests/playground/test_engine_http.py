@@ -11,13 +11,6 @@ import uvloop
 
 from playground.core.engine_http import ConnectionBroke, ErrorAnswer, post_for_events
 
-
-@pytest.fixture(params=[asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy])
-def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
-    """The web server's loop is uvloop's, which differs in small things."""
-    return request.param()
-
-
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 END = b"0\r\n\r\n"
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -152,3 +145,17 @@ async def test_a_reader_that_is_slow_slows_the_server_down_and_loses_nothing(tmp
                 assert written < pieces - 1
             got += together
         assert [int(data.split()[0]) for data in got] == list(range(pieces))
+
+
+def test_it_reads_on_the_web_servers_loop_too(tmp_path: Path) -> None:
+    """uvloop's transports differ from asyncio's in small things."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + chunk(b"data: 1\n\n") + END)
+
+    async def ask_twice() -> list[list[bytes]]:
+        async with server(tmp_path, answer) as (address, _):
+            return [await events_of(address), await events_of(address)]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(ask_twice()) == [[b"1"], [b"1"]]
