@@ -27,7 +27,7 @@ import psutil
 
 from benchmarks import machine
 from benchmarks.gateway_site import MODEL, free_port, make_site, web_command
-from playground.core.engine_http import post_for_events
+from playground.core.engine_http import ErrorAnswer, post_for_events
 from training.core.serving.engine_process import SERVED_NAME, EngineConfig, EngineProcess
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -56,9 +56,12 @@ class Way:
             body["prompt"] = prompt
         began, first_s, last = time.perf_counter(), 0.0, b""
         events = post_for_events(self.address, self.path, body, silence_s=300, headers=self.headers)
-        async for together in events:
-            first_s = first_s or (time.perf_counter() - began if any(map(has_text, together)) else 0.0)
-            last = together[-1]
+        try:
+            async for together in events:
+                first_s = first_s or (time.perf_counter() - began if any(map(has_text, together)) else 0.0)
+                last = together[-1]
+        except ErrorAnswer as error:
+            raise SystemExit(f"{self.name} refused: {error.status} {error.body[:500]!r}") from error
         return Answer(json.loads(last)["usage"]["completion_tokens"], first_s)
 
 
