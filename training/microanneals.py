@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from accounts.audit import Actor
 from accounts.models import User
 from tracing.models import Store
 from training.core.bounds import build
@@ -25,6 +26,7 @@ def start_microanneal(
     settings: Mapping[str, Any] | None = None,
     name: str = "",
     owner: User | None = None,
+    by: Actor | None = None,
 ) -> Job:
     """A queued microanneal of `parent`: does `candidate` help it, against `web` alone?
 
@@ -38,7 +40,7 @@ def start_microanneal(
     recipe = build(MicroannealRecipe, table, "settings")
     name = free_name(name or f"{parent.name[:26].rstrip('-')}-microanneal", is_chosen=bool(name))
     fields = {"stage": STAGE, "parent": parent, "owner": owner, "dataset": None}
-    return begin(name, config=recipe_table(recipe), planned_s=recipe.planned_s, **fields)
+    return begin(name, by=by, config=recipe_table(recipe), planned_s=recipe.planned_s, **fields)
 
 
 def read_verdicts(job: Job) -> list[dict[str, Any]]:

@@ -9,6 +9,9 @@ from django.urls import reverse
 from accounts.audit import Actor, record_act
 from accounts.models import ApiKey, AuditEntry, AuditLogIsAppendOnly, Scope, User
 from accounts.services import create_key, revoke_key
+from training.core.errors import JobError
+from training.fine_tuning.services import begin
+from training.models import Checkpoint
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "a long password"
@@ -116,3 +119,13 @@ def test_the_log_is_read_and_searched_in_the_admin_and_nothing_else(grace: User,
     assert client.get(reverse("admin:accounts_auditentry_add")).status_code == 403
     assert client.post(reverse("admin:accounts_auditentry_delete", args=[made.pk])).status_code == 403
     assert "delete_selected" not in client.get(listing).text
+
+
+def test_a_job_that_somebody_starts_is_on_record_and_one_that_fails_to_is_not(grace: User) -> None:
+    parent = Checkpoint.objects.create(name="audited", stage="think-sft", step=1, steps=1)
+    fields = {"by": Actor("grace", grace), "stage": "think-sft", "parent": parent, "owner": grace}
+    job = begin("audited-start", **fields)
+    with pytest.raises(JobError, match="is taken"):
+        begin("audited-start", **fields)
+    made = AuditEntry.objects.get()
+    assert (made.action, made.actor, made.object_id) == ("start job", grace, str(job.pk))

@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.db import models
 from django.test import Client
 from django.utils import timezone
 
@@ -99,3 +101,20 @@ async def test_a_visit_to_an_async_page_renews_the_session_too(transactional_db:
     await browser.get("/trace/")
     kept = await sync_to_async(Session.objects.get)()
     assert SEEN in kept.get_decoded()
+
+
+def test_whatever_belongs_to_a_browser_can_be_carried_over_and_forgotten() -> None:
+    """Both go by `owner` and `session_key`, and a rule of one thing a person would stop their sign-in."""
+    for model in apps.get_models():
+        names = {field.name for field in model._meta.fields}
+        if "session_key" in names and model is not Session:
+            assert model in owned_models(), f"{model}: call the person `owner`"
+            unique = [
+                *model._meta.unique_together,
+                *(c.fields for c in model._meta.constraints if is_unique(c)),
+            ]
+            assert not any("owner" in fields for fields in unique), f"{model}: a visitor may have the same"
+
+
+def is_unique(constraint: models.BaseConstraint) -> bool:
+    return isinstance(constraint, models.UniqueConstraint)

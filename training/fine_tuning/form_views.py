@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -17,7 +16,6 @@ from tracing.core.errors import TracingError
 from training.core.errors import JobError, TrainingError
 from training.datasets.presentation import measure_of, problem_counts
 from training.datasets.services import ask_measure
-from training.fine_tuning.acts import log_act
 from training.fine_tuning.choosing import Choice, read_choice
 from training.fine_tuning.defaults import default_settings
 from training.fine_tuning.estimates import Forecast, forecast
@@ -88,7 +86,7 @@ def start(request: HttpRequest, choice: Choice) -> HttpResponse:
     if not form.is_valid():
         return show_form(request, choice, form=form)
     try:
-        with admitted(request, "job"), transaction.atomic():
+        with admitted(request, "job"):
             job = start_fine_tune(
                 owner=request.user,
                 parent=choice.parent,
@@ -98,8 +96,8 @@ def start(request: HttpRequest, choice: Choice) -> HttpResponse:
                 settings=form.settings,
                 name=form.cleaned_data["name"],
                 adapter=form.adapter,
+                by=Actor.of_request(request),
             )
-            log_act(job, "start job", by=Actor.of_request(request))
     except (TrainingError, TracingError) as error:
         return show_form(request, choice, form=form, error=str(error))
     return redirect("job", job.pk)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from accounts.audit import Actor
 from accounts.models import User
 from tracing.models import Store
 from training.core.bounds import build
@@ -13,6 +14,7 @@ from training.core.errors import JobError, RecipeError
 from training.core.recipe_files import STAGES, check_name, recipe_table
 from training.core.subset import split
 from training.datasets import services as datasets
+from training.fine_tuning.acts import log_act
 from training.fine_tuning.defaults import default_settings
 from training.fine_tuning.stages import StageChoice, stage_for
 from training.jobs import enqueue
@@ -35,13 +37,14 @@ def start_fine_tune(
     settings: Mapping[str, Any] | None = None,
     name: str = "",
     adapter: Mapping[str, Any] | None = None,
+    by: Actor | None = None,
 ) -> Job:
     """A queued job that runs `stage` from `parent` over the data set or the store; of RLVR without either,
     over the sums that the parent was taught.
 
     `settings` are those of the stage's recipe; what they leave out is scaled to the data. `name` is the
-    prefix of its checkpoints' names (by default made from the parent's); `adapter` makes it LoRA. Raises
-    TrainingError or StoreError, with nothing begun.
+    prefix of its checkpoints' names (by default made from the parent's); `adapter` makes it LoRA; `by` is
+    who is on record for it. Raises TrainingError or StoreError, with nothing begun.
     """
     choice = stage_for(parent, stage)
     if not parent.path.is_dir():
@@ -60,16 +63,18 @@ def start_fine_tune(
         is_pairs = recipe.packing == "pairs"
         split(store.documents, recipe.held_out, pairs=is_pairs)  # which refuses to hold everything out
     fields = {"stage": stage, "parent": parent, "owner": owner, "dataset": dataset}
-    return begin(name, config=recipe_table(recipe), planned_s=recipe.planned_s, **fields)
+    return begin(name, by=by, config=recipe_table(recipe), planned_s=recipe.planned_s, **fields)
 
 
-def begin(name: str, **fields: Any) -> Job:
-    """The flow and its job, queued. Raises JobError where another has taken the name meanwhile."""
+def begin(name: str, *, by: Actor | None = None, **fields: Any) -> Job:
+    """The flow and its job, queued, on record. Raises JobError where another took the name meanwhile."""
     try:
         with transaction.atomic():
             flow = Flow.objects.create(name=name, recipe="")
             job = Job.objects.create(flow=flow, position=0, **fields)
             enqueue(job)
+            if by is not None:
+                log_act(job, "start job", by=by)
     except IntegrityError as error:
         raise JobError(f"the name {name} is taken: choose another") from error
     job.refresh_from_db()

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from accounts.audit import Actor
 from accounts.models import User
 from playground.models import FineTuneRequest
 from playground.openai.errors import ApiError
@@ -34,7 +35,7 @@ class Asked:
     stage: str
 
 
-def start_job(body: CreateJob, user: User) -> Job:
+def start_job(body: CreateJob, user: User, by: Actor) -> Job:
     """The job, queued. Raises ApiError, TrainingError or TracingError, with nothing begun."""
     if body.validation_file is not None:
         own_file(body.validation_file, user, "validation_file")
@@ -54,6 +55,7 @@ def start_job(body: CreateJob, user: User) -> Job:
         settings=settings_of(asked),
         name=name_of(parent, asked.stage, body.suffix),
         adapter=body.adapter,
+        by=by,
     )
     FineTuneRequest.objects.create(job=job, method=body.chosen[0], body=kept(body))
     return job

@@ -25,7 +25,8 @@ MOST = 100
 
 async def create_job(request: HttpRequest, caller: Caller) -> JsonResponse:
     body = read_body(request, CreateJob)
-    return JsonResponse(await in_database(lambda: job_object(start_job(body, caller.user))))
+    by = Actor.of_request(request, caller.key)
+    return JsonResponse(await in_database(lambda: job_object(start_job(body, caller.user, by))))
 
 
 async def list_jobs(request: HttpRequest, caller: Caller) -> JsonResponse:

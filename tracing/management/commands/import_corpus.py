@@ -9,12 +9,15 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
+from accounts.audit import Actor, record_act
 from tracing.core.building.import_job import Import, Imported, Progress
 from tracing.core.building.importing import import_corpus
 from tracing.core.errors import TracingError
 from tracing.documents import keep_tokenizer
 from tracing.management.progress import CommandProgress
+from tracing.models import Store
 from tracing.services import open_tokenizer, register_store
 
 NAME = re.compile("[A-Za-z0-9_-]{1,100}")
@@ -69,7 +72,7 @@ class Command(BaseCommand):
         try:
             done = self.run_import(job_of(name, target, options))
             if output is None and done.manifest is not None:
-                keep_tokenizer(register_store(target), options["tokenizer"])
+                keep_tokenizer(registered(target, done), options["tokenizer"])
         except TracingError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
@@ -95,6 +98,23 @@ class Command(BaseCommand):
             )
         else:
             self.stdout.write(self.style.SUCCESS(f"Published {target}: {counted}"))
+
+
+@transaction.atomic
+def registered(target: Path, done: Imported) -> Store:
+    """The store's row, and that somebody brought it in."""
+    store = register_store(target)
+    detail = {"documents": done.documents, "tokens": done.tokens}
+    by = Actor.of_command("import_corpus")
+    record_act(
+        by=by,
+        action="import corpus",
+        object_type="store",
+        object_id=store.name,
+        label=store.name,
+        detail=detail,
+    )
+    return store
 
 
 def check_name(name: str) -> None:

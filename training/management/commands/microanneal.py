@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from accounts.audit import Actor
 from tracing.core.errors import TracingError
 from tracing.models import Store
 from training.core.errors import TrainingError
@@ -52,6 +53,7 @@ class Command(BaseCommand):
                 web=find_store(options["web"]),
                 settings=settings_of(options),
                 name=options["name"],
+                by=Actor.of_command("microanneal"),
             )
             if options["queue"]:
                 self.stdout.write(f"Queued as {job}; its page is /jobs/{job.pk}/.")

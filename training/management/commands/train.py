@@ -9,10 +9,12 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from accounts.audit import Actor, record_act
 from training.attempt import stopping
 from training.core.errors import TrainingError
 from training.models import Flow, JobState
@@ -48,7 +50,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, recipe: str, name: str | None, **options: Any) -> None:
         try:
-            flow = start_flow(name=name, recipe=recipe)
+            flow = started(name, recipe)
         except TrainingError as error:
             raise CommandError(str(error)) from error
         if options["detach"]:
@@ -79,6 +81,15 @@ class Command(BaseCommand):
             if overview.finished or overview.stopped:
                 return overview
             time.sleep(LOOK_EVERY_S)
+
+
+@transaction.atomic
+def started(name: str | None, recipe: str) -> Flow:
+    """The flow, begun or going on, and that somebody asked for it."""
+    flow = start_flow(name=name, recipe=recipe)
+    by = Actor.of_command("train")
+    record_act(by=by, action="start flow", object_type="flow", object_id=flow.pk, label=flow.name)
+    return flow
 
 
 def follow_live(flow: Flow) -> FlowOverview:
