@@ -32,9 +32,12 @@ def rate(*, message: Message, opinion: Opinion, comment: str | None = None) -> R
     return Rating.objects.update_or_create(message=message, defaults=fields)[0]
 
 
-def unrate(*, message: Message) -> None:
-    """Take a rating back, its comment too."""
-    Rating.objects.filter(message=message).delete()
+def unrate(*, message: Message, by: Actor) -> None:
+    """Take a rating back, its comment too; with the last one of a chat, its consent."""
+    with transaction.atomic():
+        Rating.objects.filter(message=message).delete()
+        if not Rating.objects.filter(message__thread=message.thread_id).exists():
+            withdraw_consent(thread=message.thread, by=by)
 
 
 def living_consent(thread: Thread) -> Consent | None:

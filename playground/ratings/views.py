@@ -61,7 +61,7 @@ def rate_answer(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def save_rating(request: HttpRequest, answer: Message, given: dict[str, Any]) -> None:
     if given["opinion"] == NONE:
-        unrate(message=answer)
+        unrate(message=answer, by=owner_of(request))
         return
     comment = given["comment"] if given["details"] else None
     rate(message=answer, opinion=Opinion(given["opinion"]), comment=comment)

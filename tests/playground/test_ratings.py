@@ -137,6 +137,14 @@ def test_consent_is_recorded_in_its_words_and_can_be_taken_back(browser: Client,
     assert rows() == []
 
 
+def test_the_last_rating_that_is_taken_back_takes_the_consent_along(browser: Client, ada: User) -> None:
+    given(thread := chat(ada, "One?", "Uno.", "Two?", "Dos."), Opinion.UP, Opinion.UP)
+    living = Consent.objects.filter(thread=thread, withdrawn_at=None)
+    for answer, left in zip(answers(thread), (True, False), strict=True):
+        browser.post(f"/messages/{answer.pk}/rate/", {"opinion": "none"})
+        assert living.exists() == left
+
+
 def test_only_consented_kept_chats_with_a_good_answer_become_rows(ada: User) -> None:
     given(chat(ada, "Yes?", "Yes."), Opinion.UP)
     rate(message=answers(chat(ada, "No consent?", "None."))[0], opinion=Opinion.UP)
