@@ -68,7 +68,7 @@ def make_thread(messages: int) -> tuple[Any, Any, str]:
         message = Message(thread=thread, position=position, parent=parent, raw_text=PARAGRAPH)
         message.role = Role.ASSISTANT if is_answer else Role.USER
         if is_answer:
-            message.raw_text = MIXED
+            message.raw_text = f"Answer {position}.\n\n{MIXED}".replace("river", f"river {position}")
         made.append(message)
         parent = message
     made[-1].raw_text, made[-1].state = "", MessageState.WRITING

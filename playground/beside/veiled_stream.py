@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from asgiref.sync import sync_to_async
 from django.template.loader import render_to_string
@@ -23,15 +24,16 @@ async def veiled_events(message: Message, letter: str, article: str) -> AsyncIte
     `article` is the template of the finished answer.
     """
     if message.state == MessageState.WRITING:
-        async for words in growing_words(message):
-            yield words
+        async with aclosing(growing_words(message)) as growing:
+            async for words in growing:
+                yield words
     ended = await sync_to_async(Message.objects.get)(pk=message.pk)
     context = {"turn": VeiledAnswer(ended, letter), "out_of_band": True}
     yield sse("update", await asyncio.to_thread(render_to_string, article, context))
     yield sse("done", "")
 
 
-async def growing_words(message: Message) -> AsyncIterator[str]:
+async def growing_words(message: Message) -> AsyncGenerator[str]:
     async with following(message) as followed:
         async for fresh in changes(followed):
             if not fresh:

@@ -139,7 +139,7 @@ class AnswerStream:
 
     async def stop_asked(self) -> None:
         """Return once somebody asked the writer to stop."""
-        with self.bell.heard(self.stop) as asked:
+        async with self.bell.heard(self.stop) as asked:
             while not await self._is_stopped():
                 await rung(asked, LOOK_S)
 

@@ -8,12 +8,14 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+
+from playground.cancellation import end
 
 logger = logging.getLogger(__name__)
 CHANNEL = "headwater:answers"
@@ -28,8 +30,8 @@ class Bell:
         self.waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self.task: asyncio.Task[None] | None = None
 
-    @contextmanager
-    def heard(self, name: str) -> Iterator[asyncio.Event]:
+    @asynccontextmanager
+    async def heard(self, name: str) -> AsyncIterator[asyncio.Event]:
         """An event that is set each time somebody rings by this name; whoever waits clears it."""
         event = asyncio.Event()
         self.waiting[name].add(event)
@@ -42,8 +44,8 @@ class Bell:
             if not self.waiting[name]:
                 del self.waiting[name]
             if not self.waiting and self.task is not None:
-                self.task.cancel()
-                self.task = None
+                unheard, self.task = self.task, None
+                await end(unheard)
 
     async def _listen(self) -> None:
         while True:

@@ -48,7 +48,7 @@ class Followed:
 
     async def _follow(self) -> None:
         try:
-            with self.stream.bell.heard(self.stream.name) as news:
+            async with self.stream.bell.heard(self.stream.name) as news:
                 silent = 0
                 while not self.ended:
                     if await self._read():

@@ -7,7 +7,8 @@ one that it had, and is told what has changed since; any other is first told all
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -42,9 +43,15 @@ class SentBlocks:
     blocks: dict[str, list[str]] = field(default_factory=lambda: {part: [] for part in PARTS})
     status: str = ""
     shell: bool = False
+    position: str = "0-0"
+
+    def is_behind(self, position: str) -> bool:
+        """Whether there may be news at a position: who has only begun to follow knows less than the page."""
+        return order(position) >= order(self.position) and position != "0"
 
     def update(self, state: AnswerState, html: AnswerHtml, position: str) -> str:
         """The events that bring the page to `html`; empty when it is there already."""
+        self.position = position
         fragments, status = "", self._render("_status.html", state=state, html=html)
         if html.has_thinking and not self.shell:
             self.shell = True
@@ -73,6 +80,10 @@ class SentBlocks:
         return render_to_string(f"playground/{template}", {"message": self.message, **context})
 
 
+def order(position: str) -> tuple[int, ...]:
+    return tuple(map(int, position.split("-")))
+
+
 def edit_of(number: int, before: str, block: str) -> Edit:
     same = common_length(before, block)
     return number, len(block[:same].encode("utf-16-le")) // 2, block[same:]
@@ -98,28 +109,31 @@ def sse(event: str, text: str, position: str = "") -> str:
 
 async def page_events(
     message: Message, render_final: Callable[[UUID], Awaitable[str]], after: str = ""
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str]:
     """Server-sent events of one answer: `update` and `edit`, the finished article last, then `done`.
 
     `after` is the id of the last event that the page has had, if it has had any.
     """
     if message.state == MessageState.WRITING:
-        async for event in growing_events(message, after):
-            yield event
+        async with aclosing(growing_events(message, after)) as events:
+            async for event in events:
+                yield event
     now = await in_database(Message.objects.filter(pk=message.pk).first)
     if now is not None and now.state != MessageState.WRITING:  # or else the page asks again
         yield sse("update", await render_final(message.pk))
         yield sse("done", "")
 
 
-async def growing_events(message: Message, after: str) -> AsyncIterator[str]:
+async def growing_events(message: Message, after: str) -> AsyncGenerator[str]:
     """The events of an answer that is being written, until it ends."""
     async with following(message) as followed:
         sent = await sent_until(followed, after)
         async for fresh in changes(followed):
             if not fresh:
                 yield STILL_HERE
-            elif events := sent.update(followed.state, followed.html, followed.position):
+            elif sent.is_behind(followed.position) and (
+                events := sent.update(followed.state, followed.html, followed.position)
+            ):
                 yield events
 
 
@@ -127,6 +141,7 @@ async def sent_until(followed: Followed, position: str) -> SentBlocks:
     """What a page has that was told all up to a position."""
     sent = SentBlocks(followed.message)
     if position and (html := await followed.until(position)):
+        sent.position = position
         sent.blocks = {part: getattr(html, part) for part in PARTS}
         sent.shell = html.has_thinking
     return sent

@@ -40,7 +40,10 @@ ATTRIBUTES = {
 CLEANER = nh3.Cleaner(tags=TAGS, attributes=ATTRIBUTES)
 # A list, heading or quote marker must stay the first thing on its line.
 BLOCK_PREFIX = re.compile(r"[ \t]*(?:(?:#{1,6}|[-*+]|\d{1,9}[.)]|>|\|)[ \t]*)*")
+FENCE = re.compile(r"(?:`{3,}|~{3,})[^\n]*\n?")
 KEPT_CHARACTERS = 4000
+PARSED_CHARACTERS = 1_000_000
+"""So much is parsed at most to find the paints of one block that would change what it says."""
 PIECE = re.compile(
     r"""<math[ >](?s:.*?)</math>|<(?:[^"'<>]|"[^"]*"|'[^']*')*>|[^<\ue000\ue001]+|[\ue000\ue001]|<"""
 )
@@ -123,15 +126,27 @@ rendered_and_kept = lru_cache(maxsize=4096)(rendered)
 
 
 def harmless(text: str, plain: str, paints: Sequence[Paint], references: References) -> list[Paint]:
-    """The paints whose marks leave the parse of `text` as it is."""
+    """The paints whose marks leave the parse of `text` as it is, found by halves.
+
+    Where there are too many that do not, the rest stays unpainted: a page waits for it.
+    """
+    tries_left = max(8, PARSED_CHARACTERS // (len(text) + 1))
 
     def leaves_as_is(tried: Sequence[Paint]) -> bool:
         html = block_html(marked(text, tried), references)
         return html.count(OPEN) == len(tried) and strip_marks(html) == plain
 
-    if not paints or leaves_as_is(paints):
-        return list(paints)
-    return [paint for paint in paints if leaves_as_is([paint])]
+    def kept(tried: Sequence[Paint]) -> list[Paint]:
+        nonlocal tries_left
+        tries_left -= 1
+        if not tried or tries_left < 0:
+            return []
+        if leaves_as_is(tried):
+            return list(tried)
+        middle = len(tried) // 2
+        return [*kept(tried[:middle]), *kept(tried[middle:])] if middle else []
+
+    return kept(paints)
 
 
 def marked(text: str, paints: Iterable[Paint]) -> str:
@@ -139,15 +154,25 @@ def marked(text: str, paints: Iterable[Paint]) -> str:
     pieces, done = [], 0
     for paint in paints:
         start = after_block_prefix(text, paint.start, paint.end)
-        pieces += [text[done:start], OPEN, text[start : paint.end], CLOSE]
-        done = paint.end
+        end = max(start, before_fence(text, paint.end))
+        pieces += [text[done:start], OPEN, text[start:end], CLOSE]
+        done = end
     return "".join([*pieces, text[done:]])
 
 
 def after_block_prefix(text: str, start: int, end: int) -> int:
     line_start = text.rfind("\n", 0, start) + 1
     match = BLOCK_PREFIX.match(text, line_start)
-    return min(max(start, match.end() if match else start), end)
+    prefix_end = match.end() if match else start
+    fence = FENCE.match(text, prefix_end)
+    return min(max(start, fence.end() if fence else prefix_end), end)
+
+
+def before_fence(text: str, end: int) -> int:
+    """Where a paint ends that would end in the line of a code block's fence."""
+    line_start = text.rfind("\n", 0, end) + 1
+    match = BLOCK_PREFIX.match(text, line_start)
+    return line_start if FENCE.match(text, match.end() if match else line_start) else end
 
 
 def block_html(source: str, references: References) -> str:
