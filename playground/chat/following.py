@@ -134,9 +134,9 @@ async def following(message: Message) -> AsyncIterator[Followed]:
 async def changes(followed: Followed) -> AsyncIterator[bool]:
     """True at first, and whenever something has changed, up to the end; False after a long silence."""
     while True:
-        update = followed.update
+        update, ended = followed.update, followed.ended
         yield True
-        if followed.ended:
+        if ended:
             return
         while not await happened(update, HEARTBEAT_S):
             yield False
