@@ -148,7 +148,7 @@ async def test_a_page_whose_place_has_been_let_go_is_told_all(answer: Message) -
 
 async def test_every_page_of_an_answer_sees_the_same_whenever_it_joins(answer: Message) -> None:
     stream = AnswerStream(answer.pk)
-    pages = [Page() for _ in range(40)]
+    pages = [Page() for _ in range(len(TEXT) // 3)]
     async with stream.writing():
         await stream.append(start())
         watching = []
