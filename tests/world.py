@@ -8,6 +8,7 @@ from django.test import Client
 
 from accounts.banners.models import Banner
 from accounts.models import ApiKey, Scope, User
+from accounts.owners import Owner
 from accounts.services import create_key
 from accounts.usage.models import Usage, UsageKind
 from playground.attachments.models import Attachment, AttachmentKind
@@ -16,6 +17,10 @@ from playground.chat.threads import Prompt, create_thread
 from playground.history.services import delete_thread
 from playground.models import CallRecord, Message, MessageState, Role, Thread
 from playground.presets.models import Preset
+from playground.ratings.models import Opinion, Rating
+from playground.ratings.services import rate
+from playground.sharing.models import SharedThread
+from playground.sharing.services import share_thread
 from tracing.models import KeptTrace, Share, Store
 from tracing.sharing import share_trace
 from training.models import Checkpoint, Dataset, DatasetState, Evaluation, Flow, Job, JobState
@@ -133,6 +138,8 @@ class Things:
     evaluation: Evaluation
     banner: Banner
     call: CallRecord
+    shared: SharedThread
+    flag: Rating
 
 
 def build_things(world: World) -> Things:
@@ -164,4 +171,6 @@ def build_things(world: World) -> Things:
         Evaluation.objects.create(checkpoint=checkpoint, **scored),
         Banner.objects.create(text="Maintenance at noon."),
         CallRecord.objects.create(message=world.answer, number=0, function="add"),
+        share_thread(owner=Owner(ada), thread=talks[0][0]),
+        rate(message=talks[0][1], opinion=Opinion.FLAG),
     )
