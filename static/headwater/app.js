@@ -5,6 +5,9 @@
   const composer = () => document.getElementById("composer");
   const toBottom = () => window.scrollTo({ top: document.body.scrollHeight });
 
+  // Where there are keys, one may write at once. On a phone the page stays where it is, without a keyboard over it.
+  if (matchMedia("(pointer: fine)").matches) document.querySelector("[data-focus]")?.focus({ preventScroll: true });
+
   // Enter sends, Shift+Enter makes a new line; Escape stops the answer, or closes the documents.
   document.addEventListener("keydown", (event) => {
     if (event.target.id === "text" && event.key === "Enter" && !event.shiftKey && !event.isComposing) {
