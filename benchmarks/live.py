@@ -166,25 +166,31 @@ async def stream(tracer: Tracer, answer: list[int], pace: int) -> tuple[Times, P
 
 async def write(tracer: Tracer, message: Any, events: Any, answer: list[int], pace: int) -> Times:
     """The answer's tokens at an even pace; gives when each span could be shown first."""
-    from playground.chat.generation import Draft, LiveSpans, take_piece
+    from playground.chat.drafts import Draft
+    from playground.chat.live_spans import LiveSpans
+    from playground.chat.outbox import Outbox
     from playground.completions import Piece
 
-    draft, live = Draft(message), tracer.live()
-    spans, shown = LiveSpans(live, events), Times()
-    await events.append({"type": "start", "text": "", "ids": [], "thinking_s": None})
+    live, shown = tracer.live(), Times()
+    outbox = Outbox(Draft(message), events, LiveSpans(live), keep=unsaved)
     (text, places), began, written = tracer.tokenizer.decode(answer), time.perf_counter(), 0
-    for number, token in enumerate(answer):
-        await asyncio.sleep(max(0.0, began + number / pace - time.perf_counter()))
-        at = time.perf_counter()
-        piece = Piece((token,), text[written : places[number][1]])
-        written = places[number][1]
-        await take_piece(piece, draft, events)
-        await spans.push(piece.token_ids)
-        for span in live.spans():
-            shown.setdefault((span.start, span.end), at)
-    kept = {(span.start, span.end) for span in live.spans()}
+    follower, already = tracer.live(), set[tuple[int, int]]()  # another, that nothing holds up
+    async with outbox.sending():
+        for number, token in enumerate(answer):
+            await asyncio.sleep(max(0.0, began + number / pace - time.perf_counter()))
+            at = time.perf_counter()
+            outbox.add(Piece((token,), text[written : places[number][1]]))
+            written = places[number][1]
+            follower.push([token])
+            already = {(span.start, span.end) for span in follower.spans()}
+            for place in already:
+                shown.setdefault(place, at)
     await events.append({"type": "end"})
-    return {place: at for place, at in shown.items() if place in kept}
+    return {place: at for place, at in shown.items() if place in already}
+
+
+async def unsaved(draft: Any) -> None:
+    """Instead of saving the draft: there is no row of it."""
 
 
 if __name__ == "__main__":
