@@ -8,6 +8,7 @@ tracer can show it to the event that paints it.
 
 import argparse
 import asyncio
+import json
 import os
 import re
 import statistics
@@ -136,26 +137,50 @@ def delay_ms(place: tuple[int, int], at: float, painted: Painted) -> float | Non
     return 1e3 * (min(times) - at) if times else float("inf")
 
 
+class Page:
+    """The blocks that a browser's script would have put together from the stream's edits."""
+
+    def __init__(self) -> None:
+        self.blocks: dict[str, list[str]] = {"thinking": [], "answer": []}
+
+    def take(self, events: str) -> bool:
+        """Apply what one message brought; says whether it changed any block."""
+        edits = [event for event in events.split("\n\n") if event.startswith("event: edit")]
+        for event in edits:
+            data = "\n".join(line[6:] for line in event.splitlines() if line.startswith("data: "))
+            told = json.loads(data)
+            for part in self.blocks.keys() & told.keys():
+                self._apply(self.blocks[part], told[part]["count"], told[part]["blocks"])
+        return bool(edits)
+
+    def _apply(self, blocks: list[str], count: int, edits: list[tuple[int, int, str]]) -> None:
+        blocks += [""] * (count - len(blocks))
+        for number, same, rest in edits:
+            blocks[number] = blocks[number].encode("utf-16-le")[: 2 * same].decode("utf-16-le") + rest
+        del blocks[count:]
+
+    def places(self) -> set[tuple[int, int]]:
+        found = PAINTED.findall("".join(block for blocks in self.blocks.values() for block in blocks))
+        return {(int(start), int(end)) for start, end in found}
+
+
 async def stream(tracer: Tracer, answer: list[int], pace: int) -> tuple[Times, Painted, int]:
     """When the tracer could show each span, when which were painted, and how many updates there were."""
     from playground.chat.answer_stream import AnswerStream
-    from playground.chat.page_stream import page_events
+    from playground.chat.page_stream import growing_events
     from playground.models import Message, MessageState, Role
 
     message = Message(role=Role.ASSISTANT, state=MessageState.WRITING, position=1)
     events = AnswerStream(message.pk)
     painted: Painted = []
-    updates = 0
-
-    async def finished(_: object) -> str:
-        return ""
+    updates, page = 0, Page()
 
     async def read() -> None:
         nonlocal updates
-        async for event in page_events(message, finished):
-            now = time.perf_counter()
-            updates += event.startswith("event: update")
-            painted.extend(((int(a), int(b)), now) for a, b in set(PAINTED.findall(event)))
+        async for event in growing_events(message, ""):
+            now, told = time.perf_counter(), page.take(event)
+            updates += told
+            painted.extend((place, now) for place in page.places() if told)
 
     async with events.writing():
         reader = asyncio.create_task(read())
