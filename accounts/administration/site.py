@@ -26,7 +26,8 @@ class Site(admin.AdminSite):
 
         admin_class = admin_class or admin.ModelAdmin
         if not issubclass(admin_class, Audited):
-            admin_class = type(admin_class.__name__, (Audited, admin_class), {"__module__": __name__})
+            own = {"__module__": __name__, AUDITED: getattr(admin_class, AUDITED, False)}
+            admin_class = type(admin_class.__name__, (Audited, admin_class), own)
         super().register(model_or_iterable, admin_class, **options)
 
     @method_decorator(never_cache)
@@ -54,6 +55,7 @@ class Site(admin.AdminSite):
         return sorted(apps, key=lambda app: place_of(app["app_label"], ORDER))
 
 
+AUDITED = "audited_by_services"
 LATEST = 12
 ORDER = ("accounts", "playground", "training", "tracing")
 
