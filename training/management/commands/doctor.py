@@ -33,7 +33,8 @@ class Command(BaseCommand):
 
 def table_of_settings() -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("Setting", "Value", "What it does"):
+    table.add_column("Setting", no_wrap=True)  # to be found, and copied, whole
+    for heading in ("Value", "What it does"):
         table.add_column(heading, overflow="fold")
     for name, value, help_text in settings_table():
         table.add_row(name, escape(value), help_text)
