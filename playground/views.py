@@ -34,7 +34,7 @@ from playground.composer.views import page_context
 from playground.database import release_request_thread
 from playground.models import Message, MessageState
 from playground.traces.lighting import Lighting
-from playground.traces.requests import own_answer, own_threads
+from playground.traces.requests import own_answer, own_threads, own_traced
 from tracing.core.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ def turn_response(request: HttpRequest, answer: Message) -> HttpResponse:
 @require_GET
 async def stream(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     """Server-sent events of an answer: any number of pages may join, leave and join again where they were."""
-    answer = await sync_to_async(own_answer)(request, pk)
+    answer = await sync_to_async(own_traced)(request, pk)
     lighting = await sync_to_async(Lighting.remembered)(request)
     release_request_thread()
     after = request.headers.get("Last-Event-ID") or request.GET.get("after", "")

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from accounts.authentication import needs_scope
 from accounts.models import Scope
 from accounts.rest.resources import Resource
+from playground.beside.models import Lineup
 from playground.chat.answer_stream import AnswerStream
 from playground.history.services import delete_thread, rename_thread, restore_thread
 from playground.models import Message, Thread
@@ -44,7 +45,7 @@ class ThreadFilter(django_filters.FilterSet):
 
 
 class Threads(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
-    """The caller's own conversations."""
+    """The caller's own conversations, without those of a blind comparison before its vote."""
 
     queryset = Thread.objects.order_by("-updated_at")
     serializer_class = ThreadSerializer
@@ -53,7 +54,7 @@ class Threads(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
     ordering_fields: ClassVar[list[str]] = ["title", "created_at", "updated_at"]
 
     def rows(self, found: QuerySet[Thread]) -> QuerySet[Thread]:
-        mine = found.filter(owner=self.user)
+        mine = found.filter(owner=self.user).exclude(seat__lineup__in=Lineup.objects.veiled())
         return mine if self.action == "restore" else mine.filter(deleted_at=None)
 
     @extend_schema(request=ThreadSerializer, responses=ThreadSerializer)
@@ -129,6 +130,7 @@ class Messages(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
 
     def rows(self, found: QuerySet[Message]) -> QuerySet[Message]:
         mine = found.filter(thread__owner=self.user, thread__deleted_at=None)
+        mine = mine.exclude(thread__seat__lineup__in=Lineup.objects.veiled())
         return mine.select_related("checkpoint")
 
     @extend_schema(responses={200: dict})

@@ -17,7 +17,7 @@ from playground.core.think_split import split_thinking
 from playground.models import Thread
 from playground.traces.lighting import Lighting
 from playground.traces.painting import plain_html
-from playground.traces.requests import own_answer, own_threads
+from playground.traces.requests import own_threads, own_traced
 from tracing.core.errors import TracingError
 
 PLACEHOLDER = "Your message"
@@ -30,7 +30,7 @@ def raw(request: HttpRequest, pk: UUID) -> HttpResponse:
 
     `copy` gives the answer alone, without its thinking, as plain text.
     """
-    answer = own_answer(request, pk)
+    answer = own_traced(request, pk)
     if "copy" in request.GET:
         text = split_thinking(answer.raw_text).answer_text
         return HttpResponse(text, content_type="text/plain; charset=utf-8")
@@ -47,7 +47,7 @@ def raw(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_GET
 def answer_code(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The request that an answer came from."""
-    answer = own_answer(request, pk)
+    answer = own_traced(request, pk)
     try:
         call = call_of_answer(request, answer)
     except TracingError as error:

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import AuditEntry, Scope
+from playground.beside.models import Lineup, Seat, Verdict, Vote
 from playground.chat.threads import Prompt, create_thread
 from playground.models import Thread
 from tests.world import World
@@ -143,3 +144,16 @@ def test_errors_have_one_form(world: World) -> None:
     )
     assert broken.status_code == 400
     assert "JSON" in broken.json()["error"]["message"]
+
+
+def test_a_blind_comparison_is_not_told_of_before_its_vote(world: World) -> None:
+    client, browser = world.program(world.ada, *Scope), world.browser(world.ada)
+    lineup = Lineup.objects.create(blind=True)
+    Seat.objects.create(lineup=lineup, place=0, thread=world.thread)
+    addresses = [f"messages/{world.answer.pk}/{page}/" for page in ("stream", "code", "raw", "trace")]
+    assert not rows(client, "/api/threads/")
+    assert not rows(client, "/api/messages/")
+    assert {browser.get(f"/{address}").status_code for address in addresses} == {404}
+    Vote.objects.create(lineup=lineup, verdict=Verdict.TIE, names=[world.checkpoint.name])
+    assert rows(client, "/api/threads/")
+    assert len(rows(client, "/api/messages/")) == 2

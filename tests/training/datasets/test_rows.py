@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.training.datasets.uploads import (
@@ -181,7 +181,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(KEYS), ANYTHING, max_size=5))
 def test_any_object_is_a_row_or_has_a_problem_that_can_be_shown(row: dict[str, Any]) -> None:
     outcome = row_or_problem(row)
