@@ -5,6 +5,7 @@ have been started with another checkpoint's, and a client must never choose a te
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from playground.core.decoding import Decoded, StopFinder, TokenDecoder
 from playground.core.engine_client import EngineClient, GenerationRequest, Sampled
 from playground.core.errors import (
     EngineDied,
+    EngineGone,
     EngineRefused,
     EngineUnavailable,
     GenerationError,
@@ -48,6 +50,8 @@ __all__ = [
 
 TRIES = 3
 TRY_AGAIN_S = 1.0
+GONE_S = 60.0
+"""So long an engine may be gone before that counts as a try: a supervisor that was killed is back by then."""
 SHORT_CHARACTERS = 4000
 """Encoding so much takes about as long as changing threads twice."""
 
@@ -216,15 +220,19 @@ async def generate(job: Job, *, timeout_s: float = WAIT_S) -> AsyncIterator[Even
 
 
 async def tries(job: Job, timeout_s: float, answer: Followed) -> AsyncIterator[Event]:
-    """Asks again, another engine if there is one, as long as nothing has been said yet."""
+    """Asks again, another engine if there is one, as long as nothing has been said yet. An engine that is not
+    there any more was not asked: whoever looks after it starts another, or says that it is gone."""
     broke_off: list[int] = []
-    for tries_left in reversed(range(TRIES)):
+    tries_left, patience_ends = TRIES, time.monotonic() + min(GONE_S, timeout_s)
+    while True:
         try:
             async with aclosing(attempt(job, timeout_s, broke_off)) as events:
                 async for event in events:
                     yield event
                 return
-        except EngineDied:
+        except EngineDied as error:
+            was_asked = not isinstance(error, EngineGone) or time.monotonic() > patience_ends
+            tries_left -= was_asked
             if answer.has_begun or not tries_left:
                 raise
         except EngineRefused as error:

@@ -12,8 +12,8 @@ from weakref import WeakKeyDictionary
 import httpx
 from pydantic_core import from_json
 
-from playground.core.engine_http import ConnectionBroke, ErrorAnswer, post_for_events
-from playground.core.errors import EngineDied, EngineRefused, ParameterError
+from playground.core.engine_http import ConnectionBroke, ErrorAnswer, NobodyListens, post_for_events
+from playground.core.errors import EngineDied, EngineGone, EngineRefused, ParameterError
 from playground.core.logprobs import TokenLogprob, read_logprobs
 from playground.core.sampling import SamplingParameters
 from tracing.core.text.tokenizer import TextTokenizer
@@ -79,6 +79,8 @@ class EngineClient:
                         yield sampled
         except ErrorAnswer as error:
             raise refusal(error.status, error.body) from error
+        except NobodyListens as error:
+            raise EngineGone(f"The engine is gone ({error}).") from error
         except ConnectionBroke as error:
             raise EngineDied(f"The engine broke off ({error}).") from error
         if not finished:

@@ -26,6 +26,10 @@ class ConnectionBroke(Exception):
     """The engine cannot be reached, closed the connection, or spoke no HTTP."""
 
 
+class NobodyListens(ConnectionBroke):
+    """There is no connection to be had: the server is not there."""
+
+
 class ErrorAnswer(Exception):
     """The engine answered with an error status."""
 
@@ -180,7 +184,7 @@ async def connect(address: str) -> Connection:
                 host, port = url.hostname or "127.0.0.1", url.port or 80
                 _, connection = await loop.create_connection(Connection, host, port)
     except (OSError, TimeoutError) as error:
-        raise ConnectionBroke(str(error) or type(error).__name__) from error
+        raise NobodyListens(str(error) or type(error).__name__) from error
     return connection
 
 

@@ -33,5 +33,9 @@ class EngineDied(GenerationError):
     """The engine broke off in the middle of its work. What it had sent stays valid."""
 
 
+class EngineGone(EngineDied):
+    """Nobody listens where the engine was: the request reached nobody."""
+
+
 class EngineRefused(GenerationError):
     """The engine answered a request with an error of its own."""

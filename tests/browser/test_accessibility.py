@@ -42,7 +42,7 @@ def test_a_traced_answer_has_none_either_and_is_reached_by_keyboard(page: Page, 
     page.goto(demo_site.url)
     ask(page, SUM, demo_site.model("think-sft"))
     finished_answer(page)
-    page.locator("article a.span").first.focus()
+    page.locator("article > .prose a.span").first.focus()  # thinking is closed
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="In the training data")).to_be_visible()
     assert serious(page) == []

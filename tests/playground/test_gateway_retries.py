@@ -130,6 +130,18 @@ async def test_an_answer_that_has_begun_is_never_asked_for_again(
         assert sum(got[0]) + sum(got[1]) == 1
 
 
+async def test_an_engine_that_is_gone_is_waited_for(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """As when the supervisor was killed, and its engines with it, and is back a few seconds later."""
+    await in_database(add_engine, 0, checkpoint, f"unix://{tmp_path / 'nobody.sock'}")
+    asking = asyncio.create_task(asked(checkpoint))
+    await asyncio.sleep(4)
+    assert not asking.done()
+    async with server(tmp_path, says(3)) as (address, _):
+        await in_database(Engine.objects.update, address=address, ready_at=timezone.now())
+        assert ids_of(await asking) == list(TOKENS)
+        await until(lambda: not EngineLease.objects.exists())
+
+
 async def test_an_engine_that_keeps_failing_is_told_so_and_tried_again_later(
     checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
