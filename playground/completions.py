@@ -231,8 +231,8 @@ async def tries(job: Job, timeout_s: float, answer: Followed) -> AsyncIterator[E
                     yield event
                 return
         except EngineDied as error:
-            was_asked = not isinstance(error, EngineGone) or time.monotonic() > patience_ends
-            tries_left -= was_asked
+            if not isinstance(error, EngineGone) or time.monotonic() > patience_ends:
+                tries_left -= 1
             if answer.has_begun or not tries_left:
                 raise
         except EngineRefused as error:
