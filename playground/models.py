@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
+from accounts.owners import OwnedQuerySet
 from playground.attachments.models import Attachment as Attachment
 from playground.attachments.models import AttachmentKind as AttachmentKind
 from playground.beside.models import Lineup as Lineup
@@ -107,13 +108,7 @@ class EngineLease(models.Model):
         return f"lease on {self.engine_id} until {self.expires_at:%H:%M:%S}"
 
 
-class ThreadQuerySet(models.QuerySet["Thread"]):
-    def of_browser(self, user: object, session_key: str | None) -> "ThreadQuerySet":
-        """The threads of a signed-in person, or of an anonymous browser's session. Never anyone else's."""
-        if getattr(user, "is_authenticated", False):
-            return self.filter(owner=user)
-        return self.filter(owner=None, session_key=session_key) if session_key else self.none()
-
+class ThreadQuerySet(OwnedQuerySet):
     def kept(self) -> "ThreadQuerySet":
         """Without those that were deleted, though they can be had back for a while."""
         return self.filter(deleted_at=None)

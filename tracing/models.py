@@ -1,15 +1,14 @@
 """The stores that this site knows, what is withheld of them, and the traces that people keep and share."""
 
-import secrets
 import uuid
 from pathlib import Path
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
-from django.utils import timezone
 
+from accounts.links import Link, LinkQuerySet
+from accounts.links import new_token as new_token
 from accounts.owners import OwnedQuerySet
 from tracing.core.engines.choice import ENGINES, HEADWATER, check_installed
 from tracing.core.errors import EngineFailed
@@ -108,35 +107,12 @@ class KeptTrace(models.Model):
         return words if len(words) <= 80 else words[:79].rstrip() + "…"
 
 
-def new_token() -> str:
-    """A link's secret: 192 random bits."""
-    return secrets.token_urlsafe(24)
-
-
-class ShareQuerySet(models.QuerySet["Share"]):
-    def living(self) -> "ShareQuerySet":
-        """Neither revoked nor expired."""
-        now = timezone.now()
-        return self.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
-
-
-class Share(models.Model):
+class Share(Link):
     """A link by which anyone may read a kept trace, until it expires or its owner revokes it."""
 
-    token = models.CharField(max_length=64, unique=True, default=new_token, editable=False)
     trace = models.ForeignKey(KeptTrace, on_delete=models.CASCADE, related_name="shares")
-    created_at = models.DateTimeField(auto_now_add=True)
-    expires_at = models.DateTimeField(null=True)
-    revoked_at = models.DateTimeField(null=True)
 
-    objects = ShareQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-created_at"]
+    objects = LinkQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"share of {self.trace_id}"
-
-    @property
-    def is_living(self) -> bool:
-        return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())

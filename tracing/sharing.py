@@ -5,8 +5,9 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.links import LinkQuerySet
 from accounts.owners import Owner
-from tracing.models import KeptTrace, Share, ShareQuerySet
+from tracing.models import KeptTrace, Share
 
 
 def share_trace(*, trace: KeptTrace, expires_in: timedelta | None = None) -> Share:
@@ -27,7 +28,7 @@ def revoke_shares(*, trace: KeptTrace) -> int:
     return Share.objects.living().filter(trace=trace).update(revoked_at=timezone.now())
 
 
-def shares_of(owner: Owner) -> ShareQuerySet:
+def shares_of(owner: Owner) -> LinkQuerySet:
     """The owner's own links, newest first, those that ended too."""
     return Share.objects.filter(trace__in=KeptTrace.objects.of(owner)).select_related("trace")
 

@@ -54,10 +54,6 @@ class Turn(AnswerView):
     def can_branch(self) -> bool:
         return self.message.state != MessageState.WRITING
 
-    @property
-    def can_ask_again(self) -> bool:
-        return self.can_branch and self.message.parent_id is not None
-
 
 @dataclass(frozen=True)
 class Stretch:

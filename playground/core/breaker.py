@@ -44,9 +44,6 @@ class Breaker:
         if over >= 0:
             record.rests_until = now + min(FIRST_REST_S * 2.0 ** min(over, 16), LONGEST_REST_S)
 
-    def open_keys(self, now: float) -> list[Hashable]:
-        return [key for key, record in self._records.items() if record.rests_until > now]
-
     def keep_only(self, keys: set[Hashable]) -> None:
         """Forget engines that are no more."""
         self._records = {key: record for key, record in self._records.items() if key in keys}

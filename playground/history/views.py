@@ -30,7 +30,7 @@ QUERY_CHARACTERS_MAX = 500
 
 def own_deleted(request: HttpRequest) -> ThreadQuerySet:
     """The browser's own threads that can still be had back."""
-    mine = Thread.objects.of_browser(request.user, request.session.session_key)
+    mine = Thread.objects.of_browser(request)
     return mine.exclude(deleted_at=None).order_by("-deleted_at")
 
 

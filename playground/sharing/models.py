@@ -4,26 +4,20 @@ import uuid
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
-from django.utils import timezone
 
+from accounts.links import Link, LinkQuerySet
 from accounts.owners import OwnedQuerySet
 from playground.fields import WrittenJSONField, WrittenTextField
-from tracing.models import new_token
 
 
-class SharedThreadQuerySet(OwnedQuerySet):
-    def living(self) -> "SharedThreadQuerySet":
-        """Neither revoked nor expired."""
-        now = timezone.now()
-        return self.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
+class SharedThreadQuerySet(OwnedQuerySet, LinkQuerySet):
+    """Links, and whose they are."""
 
 
-class SharedThread(models.Model):
+class SharedThread(Link):
     """A link by which anyone may read a chat as it was then, until it expires or its owner revokes it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    token = models.CharField(max_length=64, unique=True, default=new_token, editable=False)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="shared_threads"
     )
@@ -33,21 +27,11 @@ class SharedThread(models.Model):
     )
     digest = models.CharField(max_length=64, help_text="Of its turns: the same chat is not shared twice.")
     title = models.CharField(max_length=200)
-    created_at = models.DateTimeField(auto_now_add=True)
-    expires_at = models.DateTimeField(null=True)
-    revoked_at = models.DateTimeField(null=True)
 
     objects = SharedThreadQuerySet.as_manager()
 
-    class Meta:
-        ordering = ["-created_at"]
-
     def __str__(self) -> str:
         return self.title
-
-    @property
-    def is_living(self) -> bool:
-        return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
 
 
 class SharedTurn(models.Model):

@@ -1,22 +1,22 @@
 """What the views of traces share: whose a thing is, lighting it otherwise, links and refusals."""
 
-from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
-from playground.models import Lineup, Message, Role, SharedThread, Thread
+from playground.models import Lineup, Message, Role, SharedThread, Thread, ThreadQuerySet
 from playground.traces.lighting import Lighting
 from playground.traces.subjects import Subject
 from tracing.core.errors import InputError, TracingError
 from tracing.models import KeptTrace, Share
 
 
-def own_threads(request: HttpRequest) -> Any:
+def own_threads(request: HttpRequest) -> ThreadQuerySet:
     """The browser's own threads that it has not deleted."""
-    return Thread.objects.of_browser(request.user, request.session.session_key).kept()
+    threads: ThreadQuerySet = Thread.objects.of_browser(request)
+    return threads.kept()
 
 
 def own_answer(request: HttpRequest, pk: UUID) -> Message:

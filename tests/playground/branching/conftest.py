@@ -4,7 +4,7 @@ import pytest
 
 from accounts.models import User
 from playground.chat.threads import Prompt, add_turn, answer_again, create_thread, edit_prompt
-from playground.models import Message, MessageState, Thread
+from playground.models import Message, MessageState
 from training.models import Checkpoint
 
 
@@ -53,7 +53,3 @@ def tree(reader: User, checkpoint: Checkpoint) -> Tree:
 
 def texts(messages: list[Message]) -> list[str]:
     return [message.raw_text for message in messages]
-
-
-def thread_of(message: Message) -> Thread:
-    return Thread.objects.get(pk=message.thread_id)

@@ -13,8 +13,9 @@ from tests.tracing.support.stores import stores_of, text_tokenizer
 from tests.tracing.support.texts import texts
 from tracing.core.documents.relevance import Relevance
 from tracing.core.documents.sampling import sample_matches
-from tracing.core.documents.snippets import cut_snippet
+from tracing.core.documents.snippets import show_windows
 from tracing.core.documents.view import find_all, read_document
+from tracing.core.documents.windows import cut_windows
 from tracing.core.engines.engine import Place
 from tracing.core.errors import InputError, StoreMismatch
 from tracing.core.matching.corpus import Corpus
@@ -151,7 +152,7 @@ def test_every_mark_in_a_snippet_is_the_text_of_its_match(ids: list[int], data: 
         (a, min(len(ids), a + data.draw(st.integers(1, 6))))
         for a in data.draw(st.lists(start, min_size=1, max_size=4))
     ]
-    snippet = cut_snippet(np.array(ids, dtype="<u2"), matches, TOKENIZER)
+    snippet = show_windows(cut_windows(np.array(ids, dtype="<u2"), matches), len(ids), TOKENIZER)
     text, offsets = TOKENIZER.decode(ids)
     expected = [text[offsets[a][0] : offsets[b - 1][1]].strip() for a, b in sorted(set(matches))]
     shown = [snippet.text[start:end] for start, end in snippet.matches]

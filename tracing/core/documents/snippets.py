@@ -1,11 +1,8 @@
 """A few lines of a document around its matches."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from numpy.typing import NDArray
-
-from tracing.core.documents.windows import Tokens, cut_windows
 from tracing.core.engines.engine import Window
 from tracing.core.text.decoding import Offsets, decode_marked, whole_characters
 from tracing.core.text.tokenizer import TextTokenizer
@@ -22,11 +19,6 @@ class Snippet(NamedTuple):
 
     text: str
     matches: Offsets
-
-
-def cut_snippet(tokens: NDArray[Any], matches: list[Tokens], tokenizer: TextTokenizer) -> Snippet:
-    """The text around `matches`, ranges of a document's `tokens`."""
-    return show_windows(cut_windows(tokens, matches), len(tokens), tokenizer)
 
 
 def show_windows(

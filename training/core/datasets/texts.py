@@ -9,7 +9,6 @@ from training.core.datasets.parsing import shown, type_name
 from training.core.datasets.problems import RowError
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "environment")
-KNOWN_KEYS = {"role", "content", "weight", "name"}
 TOOL_KEYS = ("tool_calls", "function_call", "audio")
 
 

@@ -104,12 +104,6 @@ class EngineProcess:
         except httpx.HTTPError:
             return False
 
-    def can_take(self, model: Path) -> bool:
-        """Whether `load` can give it this checkpoint: same architecture, same tokenizer."""
-        if self.model is None:
-            return False
-        return model_files.weights_shape(self.model) == model_files.weights_shape(model)
-
     def load(self, model: Path) -> None:
         """Replace the weights in place. Nothing may be generating. EngineStartError leaves it unusable."""
         try:
