@@ -20,7 +20,8 @@ from playground.models import Message
 from playground.traces.painting import AnswerHtml
 
 logger = logging.getLogger(__name__)
-FLUSH_S = 0.04  # of rest after each update, so that a span is in the page well within 100 ms
+FLUSH_S = 0.01
+"""The least rest after an update. The writer tells its words at a pace, and two paces would add up."""
 REST = 3.0
 """How much longer an update's rest is than its work: a page of very long blocks is updated less often."""
 INLINE_S = 0.003

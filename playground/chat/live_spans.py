@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from tracing.core.errors import TracingError
 from training.traces import live_trace
 
 logger = logging.getLogger(__name__)
+INLINE_S = 0.003
+"""Tokens that took longer are followed in a thread: shorter, the thread would cost more than they do."""
 
 
 class LiveSpans:
@@ -20,6 +23,7 @@ class LiveSpans:
     def __init__(self, live: Any) -> None:
         self.live = live
         self.shown: set[tuple[int, int]] = set()
+        self._work_s = 1.0  # the first may have to read the index from the disk
 
     @classmethod
     async def open(cls, draft: Draft) -> "LiveSpans":
@@ -38,15 +42,19 @@ class LiveSpans:
         if self.live is None or not token_ids:
             return None
         try:
-            return await asyncio.to_thread(self._follow, list(token_ids))
+            if self._work_s > INLINE_S:
+                return await asyncio.to_thread(self._follow, list(token_ids))
+            return self._follow(token_ids)
         except TracingError as error:
             logger.warning("Live trace ended: %s", error)
             self.live = None
             return None
 
-    def _follow(self, token_ids: list[int]) -> Event | None:
+    def _follow(self, token_ids: Sequence[int]) -> Event | None:
+        began = time.perf_counter()
         self.live.push(token_ids)
         shown = {(span.start, span.end) for span in self.live.spans()}
         new, gone = sorted(shown - self.shown), sorted(self.shown - shown)
         self.shown = shown
+        self._work_s = time.perf_counter() - began
         return {"type": "spans", "new": new, "gone": gone} if new or gone else None

@@ -15,8 +15,10 @@ from playground.chat.drafts import Draft, save
 from playground.chat.live_spans import LiveSpans
 from playground.completions import Piece
 
-EVERY_S = 0.03
-"""At least so long between two tellings; with the page's own pace, a span is seen well within 100 ms."""
+EVERY_S = 0.04
+"""So long between two tellings, so that a span is seen well within 100 ms."""
+PATIENCE_S = 0.02
+"""So long words wait for what is lit in them, to be told with it; then they go alone."""
 SAVE_EVERY_S = 1.0
 WHOLE_EVERY = 1000
 """After so many events one that says all there is, so that a reader has no more of them to go through."""
@@ -34,7 +36,7 @@ class Outbox:
     ) -> None:
         self.draft, self.stream, self.spans, self.keep = draft, stream, spans, keep
         self._text, self._ids = "", list[int]()
-        self._added = asyncio.Event()
+        self._added, self._turn = asyncio.Event(), asyncio.Lock()
         self._told = WHOLE_EVERY  # events since the last whole one; the first is one
         self._saved = time.monotonic()
         self._sender: asyncio.Task[None] | None = None
@@ -46,6 +48,7 @@ class Outbox:
         self._sender = asyncio.create_task(self._send_always())
         try:
             yield
+            await self._turn.acquire()  # what is just being sent is sent to its end
         finally:
             await end(self._sender)
         await self._send()
@@ -66,15 +69,18 @@ class Outbox:
         self._told = WHOLE_EVERY if not taken else 0 if whole else self._told + len(events)
 
     def whole(self) -> Event:
-        """All that is written and lit, as one event."""
+        """All that is written and lit, but what is still to be sent, as one event."""
         draft = self.draft
-        written = {"text": draft.raw_text, "ids": draft.token_ids, "thinking_s": draft.thinking_s}
-        return {"type": "start", **written, "spans": sorted(self.spans.shown)}
+        text = draft.raw_text[: len(draft.raw_text) - len(self._text)]
+        ids = draft.token_ids[: len(draft.token_ids) - len(self._ids)]
+        spans = sorted(self.spans.shown)
+        return {"type": "start", "text": text, "ids": ids, "thinking_s": draft.thinking_s, "spans": spans}
 
     async def _send_always(self) -> None:
         while True:
             await self._added.wait()
-            await self._send()
+            async with self._turn:
+                await self._send()
             await asyncio.sleep(EVERY_S)
 
     async def _send(self) -> None:
@@ -83,10 +89,23 @@ class Outbox:
         if ids:
             seconds = self.draft.note_end_of_thinking()
             thought = [{"type": "thought", "seconds": seconds}] if seconds is not None else []
-            await self.tell({"type": "piece", "text": text, "ids": ids}, *thought)
-            if changed := await self.spans.push(ids):
-                await self.tell(changed)
+            await self._tell_lit({"type": "piece", "text": text, "ids": ids}, *thought)
         # The longer the answer, the more a saving costs: its stream has every piece meanwhile.
         if time.monotonic() - self._saved > SAVE_EVERY_S * max(1, len(self.draft.token_ids) / 5000):
             await self.keep(self.draft)
             self._saved = time.monotonic()
+
+    async def _tell_lit(self, *events: Event) -> None:
+        """Tell a piece together with what it lights; apart from it only where the tracer takes long."""
+        lighting = asyncio.create_task(self.spans.push(events[0]["ids"]))
+        try:
+            done, _ = await asyncio.wait({lighting}, timeout=PATIENCE_S)
+            if not done:
+                await self.tell(*events)
+                events = ()
+            if changed := await lighting:
+                events = (*events, changed)
+            if events:
+                await self.tell(*events)
+        finally:
+            lighting.cancel()

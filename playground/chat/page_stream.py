@@ -1,4 +1,4 @@
-"""The answer's stream as the page sees it: what changed of its blocks, at most 25 times a second.
+"""The answer's stream as the page sees it: what changed of its blocks, as often as its writer tells of it.
 
 Each event's id is a position in the answer's stream. A page that lost its connection comes back with the last
 one that it had, and is told what has changed since; any other is first told all there is.

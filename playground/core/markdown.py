@@ -8,8 +8,8 @@ changes what a reader sees otherwise.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 from html import escape
 
 import nh3
@@ -17,7 +17,8 @@ from markdown_it import MarkdownIt
 
 from playground.core.blocks import Block, References, cut
 from playground.core.rendering import code, formulas
-from playground.core.rendering.marks import CLOSE, OPEN, strip_marks
+from playground.core.rendering.marks import CLOSE, OPEN
+from playground.core.rendering.paints import Harmless, Paint
 
 TAGS = {
     *("div", "span", "button"),
@@ -38,29 +39,10 @@ ATTRIBUTES = {
     **formulas.ATTRIBUTES,
 }
 CLEANER = nh3.Cleaner(tags=TAGS, attributes=ATTRIBUTES)
-# A list, heading or quote marker must stay the first thing on its line.
-BLOCK_PREFIX = re.compile(r"[ \t]*(?:(?:#{1,6}|[-*+]|\d{1,9}[.)]|>|\|)[ \t]*)*")
-FENCE = re.compile(r"(?:`{3,}|~{3,})[^\n]*\n?")
 KEPT_CHARACTERS = 4000
-PARSED_CHARACTERS = 1_000_000
-"""So much is parsed at most to find the paints of one block that would change what it says."""
 PIECE = re.compile(
     r"""<math[ >](?s:.*?)</math>|<(?:[^"'<>]|"[^"]*"|'[^']*')*>|[^<\ue000\ue001]+|[\ue000\ue001]|<"""
 )
-
-
-@dataclass(frozen=True)
-class Paint:
-    """A stretch of text to paint: [start, end) in characters, its address and its CSS class.
-
-    Paints of one text do not overlap and are in order.
-    """
-
-    start: int
-    end: int
-    href: str
-    css_class: str
-    label: str = ""
 
 
 def markdown() -> MarkdownIt:
@@ -116,63 +98,13 @@ def render_block(source: str, paints: tuple[Paint, ...], references: References)
 
 def rendered(source: str, paints: tuple[Paint, ...], references: References) -> str:
     source = source.replace(OPEN, "\ufffd").replace(CLOSE, "\ufffd")
-    plain = block_html(source, references)
-    kept = harmless(source, plain, paints, references)
-    return paint_block(block_html(marked(source, kept), references), iter(kept)) if kept else plain
+    harmless = Harmless(source, partial(block_html, references=references))
+    kept = harmless.of(paints)
+    return paint_block(harmless.html_of(kept), iter(kept)) if kept else harmless.plain
 
 
 # Most blocks of a text that grows, and of a page that is seen again, are as they were.
 rendered_and_kept = lru_cache(maxsize=4096)(rendered)
-
-
-def harmless(text: str, plain: str, paints: Sequence[Paint], references: References) -> list[Paint]:
-    """The paints whose marks leave the parse of `text` as it is, found by halves.
-
-    Where there are too many that do not, the rest stays unpainted: a page waits for it.
-    """
-    tries_left = max(8, PARSED_CHARACTERS // (len(text) + 1))
-
-    def leaves_as_is(tried: Sequence[Paint]) -> bool:
-        html = block_html(marked(text, tried), references)
-        return html.count(OPEN) == len(tried) and strip_marks(html) == plain
-
-    def kept(tried: Sequence[Paint]) -> list[Paint]:
-        nonlocal tries_left
-        tries_left -= 1
-        if not tried or tries_left < 0:
-            return []
-        if leaves_as_is(tried):
-            return list(tried)
-        middle = len(tried) // 2
-        return [*kept(tried[:middle]), *kept(tried[middle:])] if middle else []
-
-    return kept(paints)
-
-
-def marked(text: str, paints: Iterable[Paint]) -> str:
-    """`text` with one character before and one after each paint, past any block marker at a line's start."""
-    pieces, done = [], 0
-    for paint in paints:
-        start = after_block_prefix(text, paint.start, paint.end)
-        end = max(start, before_fence(text, paint.end))
-        pieces += [text[done:start], OPEN, text[start:end], CLOSE]
-        done = end
-    return "".join([*pieces, text[done:]])
-
-
-def after_block_prefix(text: str, start: int, end: int) -> int:
-    line_start = text.rfind("\n", 0, start) + 1
-    match = BLOCK_PREFIX.match(text, line_start)
-    prefix_end = match.end() if match else start
-    fence = FENCE.match(text, prefix_end)
-    return min(max(start, fence.end() if fence else prefix_end), end)
-
-
-def before_fence(text: str, end: int) -> int:
-    """Where a paint ends that would end in the line of a code block's fence."""
-    line_start = text.rfind("\n", 0, end) + 1
-    match = BLOCK_PREFIX.match(text, line_start)
-    return line_start if FENCE.match(text, match.end() if match else line_start) else end
 
 
 def block_html(source: str, references: References) -> str:

@@ -7,7 +7,8 @@ from itertools import groupby
 from typing import Any
 
 from playground.core.blocks import Block, GrowingBlocks, References
-from playground.core.markdown import CUTTER, Paint, painted_text, paints_of, render_block, render_blocks
+from playground.core.markdown import CUTTER, painted_text, paints_of, render_block, render_blocks
+from playground.core.rendering.paints import Paint
 from playground.core.think_split import split_thinking
 from tracing.core.result import Highlight, merge_spans
 

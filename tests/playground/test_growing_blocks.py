@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.core.blocks import Block, GrowingBlocks, cut
-from playground.core.markdown import CUTTER, Paint, paint_blocks, render_blocks
+from playground.core.markdown import CUTTER, paint_blocks, render_blocks
+from playground.core.rendering.paints import Paint
 
 MARKERS = ["- ", "1. ", "2. ", "# ", "> ", "    ", "  ", "```", "~~~", "---", "===", "\t", "*", "`"]
 OTHERS = ["a", "b c", "\n", "\n", "\n\n", "\r\n", "\0", "é", "𝒳", "\u2028", "\f"]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playground.core.markdown import Paint, render_blocks
+from playground.core.markdown import render_blocks
+from playground.core.rendering.paints import Paint
 
 TAG = re.compile(r'<a class="span[^>]*>|</a>')
 WORDS = st.sampled_from(
@@ -80,3 +81,19 @@ def test_painting_never_changes_what_a_reader_sees(text: str, data: st.DataObjec
     assert [re.sub("</a>", "", block) for block in painted] == [
         re.sub("</a>", "", b) for b in render_blocks(text)
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "span", "seen"),
+    [
+        ("so **bold words** and more", (4, 26), "bold words"),
+        ("see [here](http://a.example/b) or there, say", (15, 44), "or there, say"),
+        ("a __name__ of it and more and more and more of it", (3, 49), "name"),
+    ],
+)
+def test_of_a_span_that_begins_or_ends_in_markup_the_words_are_painted(
+    text: str, span: tuple[int, int], seen: str
+) -> None:
+    [html] = render_blocks(text, [paint(*span)])
+    assert re.search(rf'<a class="span"[^>]*>[^<]*{seen}', html)
+    assert re.sub("</a>", "", re.sub(TAG, "", html)) == re.sub("</a>", "", "".join(render_blocks(text)))

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playground.core.markdown import Paint, render_blocks
+from playground.core.markdown import render_blocks
 from playground.core.rendering.code import GROWING_CHARACTERS, LANGUAGES, coloured
+from playground.core.rendering.paints import Paint
 
 CODE = 'def add(a, b):\n    return a + b  # "sum" <b>\n'
 FENCED = f"```python\n{CODE}```"

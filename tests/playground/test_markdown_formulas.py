@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playground.core.markdown import Paint, render_blocks
+from playground.core.markdown import render_blocks
+from playground.core.rendering.paints import Paint
 
 TEXT = "so $x^2$ and \\(y\\) is\n\n$$\n\\frac{a}{b}\n$$\n\nthen **bold** $z$"
 

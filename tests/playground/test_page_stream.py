@@ -3,10 +3,12 @@
 import asyncio
 import json
 import re
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import settings as tried
 from hypothesis import strategies as st
 from pytest_django import Settings
 
+from playground.chat import outbox
 from playground.chat.answer_stream import AnswerStream, Event
 from playground.chat.drafts import Draft, Superseded, save, take
 from playground.chat.following import AnswerState
@@ -267,6 +270,52 @@ async def test_an_answer_goes_on_while_redis_is_away_and_its_pages_miss_nothing(
                     await watching
     assert page.blocks == blocks_of("One. Two. Three. Four.")
     assert draft.raw_text == "One. Two. Three. Four."
+
+
+class Lighting:
+    """A tracer that finds all that is written, and takes its time over it."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.size = seconds, 0
+
+    def push(self, token_ids: list[int]) -> None:
+        time.sleep(self.seconds)
+        self.size += len(token_ids)
+
+    def spans(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(start=0, end=self.size)] if self.size else []
+
+
+async def test_words_reach_a_page_lit(answer: Message, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "PATIENCE_S", 10.0)  # on a busy machine too
+    page, draft = Page(), await take(answer.pk)
+    assert draft
+    stream = AnswerStream(answer.pk)
+    sender = Outbox(draft, stream, LiveSpans(Lighting(0.0)))
+    async with stream.writing(), sender.sending():
+        sender.add(Piece(tuple(range(9)), "Lit words"))
+        await watch(page, answer, until="Lit words")
+    assert "Lit words</a>" in page.blocks["answer"][0]
+
+
+async def test_words_that_come_while_spans_are_looked_for_are_told_once(
+    answer: Message, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "PATIENCE_S", 0.001)
+    monkeypatch.setattr(outbox, "WHOLE_EVERY", 1)  # so that all there is is told again and again
+    draft = await take(answer.pk)
+    assert draft
+    stream = AnswerStream(answer.pk)
+    sender = Outbox(draft, stream, LiveSpans(Lighting(0.03)))
+    async with stream.writing(), sender.sending():
+        for number in range(60):
+            sender.add(Piece((number,), f"{number} "))
+            await asyncio.sleep(0.005)
+            state = AnswerState()
+            for _, event in await stream.read():
+                state.fold(event)
+            assert draft.raw_text.startswith(state.text)
+            assert state.token_ids == draft.token_ids[: len(state.token_ids)]
 
 
 def test_a_draft_notes_once_how_long_the_thinking_took() -> None:
