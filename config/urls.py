@@ -6,6 +6,7 @@ from django.urls import include, path
 from config import health
 
 urlpatterns = [
+    path("v1/", include("playground.openai.urls")),  # first: programs ask most often, and it is found fastest
     path("admin/", admin.site.urls),
     path("health", health.health, name="health"),
     path("ready", health.ready, name="ready"),

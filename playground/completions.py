@@ -200,9 +200,14 @@ async def prepared(
     given = (checkpoint, messages, parameters, raw_text, token_ids, template_options)
     parts = [str(value) for message in messages for value in message.values()]
     characters = sum(map(len, [*parts, raw_text or "", str(template_options or "")]))
-    if characters <= SHORT_CHARACTERS and is_read(checkpoint.path, checkpoint.digest):
+    if is_quick(checkpoint, characters):
         return prepare(*given)
     return await asyncio.to_thread(prepare, *given)
+
+
+def is_quick(checkpoint: Checkpoint, characters: int) -> bool:
+    """Whether a prompt of so many characters is better encoded at once than in a thread."""
+    return characters <= SHORT_CHARACTERS and is_read(checkpoint.path, checkpoint.digest)
 
 
 async def generate(job: Job, *, timeout_s: float = WAIT_S) -> AsyncIterator[Event]:
@@ -315,9 +320,12 @@ class Writer:
 
     def add(self, sampled: Sampled) -> Piece | None:
         self.sampled += len(sampled.token_ids)
-        ids = [i for i in sampled.token_ids if i not in self.job.request.end_ids]
-        self.logprobs += [row for row in sampled.logprobs if row.token_id not in self.job.request.end_ids]
-        pieces = self.stops.push([self.decoder.push([i]) for i in ids])
+        ends = self.job.request.end_ids
+        ids = [i for i in sampled.token_ids if i not in ends]
+        if sampled.logprobs:
+            self.logprobs += [row for row in sampled.logprobs if row.token_id not in ends]
+        apart = [[i] for i in ids] if self.stops.stops else [ids]
+        pieces = self.stops.push([self.decoder.push(part) for part in apart])
         self.finish_reason = "stop" if self.stops.found else sampled.finish_reason or ""
         return self.with_logprobs(joined(pieces))
 

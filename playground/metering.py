@@ -1,25 +1,16 @@
 """What an answer takes: counted while it comes, written down when it ends, however it ends."""
 
-import asyncio
-import contextvars
-import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from django.db import DatabaseError
 from django.http import HttpRequest
-from redis.exceptions import RedisError
 
 from accounts.authentication import Caller
-from accounts.limits.services import record_usage, release
 from accounts.limits.spender import Spender
 from playground.completions import Event, Finished, Piece, Started
-from playground.database import in_database
-
-logger = logging.getLogger(__name__)
-_writing: set[asyncio.Task[None]] = set()
+from playground.gateway.ledger import Taken, write_down
 
 
 @dataclass
@@ -59,26 +50,8 @@ class Meter:
         if self.is_closed:
             return
         self.is_closed = True
-        engine_s = 0.0 if self.started_at is None else time.monotonic() - self.started_at
-        writing = in_database(self._write, engine_s)
-        task = asyncio.get_running_loop().create_task(writing, context=contextvars.Context())
-        _writing.add(task)
-        task.add_done_callback(_writing.discard)
-
-    def _write(self, engine_s: float) -> None:
-        try:
-            if self.started_at is None:
-                release(self.spender, "chat")
-                return
-            record_usage(
-                self.spender,
-                model=self.model,
-                prompt_tokens=self.prompt_tokens,
-                completion_tokens=self.completion_tokens,
-                engine_s=engine_s,
-            )
-        except (DatabaseError, RedisError) as error:
-            logger.error("What an answer of %s took could not be written down: %s", self.model, error)
+        engine_s = None if self.started_at is None else time.monotonic() - self.started_at
+        write_down(Taken(self.spender, self.model, self.prompt_tokens, self.completion_tokens, engine_s))
 
 
 async def metered(events: AsyncIterator[Event], meter: Meter) -> AsyncIterator[Event]:

@@ -7,7 +7,6 @@ from playground.gateway.views import metrics
 from playground.traces import pages, shared, shares, texts
 
 urlpatterns = [
-    path("v1/", include("playground.openai.urls")),
     path("metrics", metrics, name="metrics"),
     path("", views.home, name="home"),
     path("chat/", views.send, name="new-thread"),

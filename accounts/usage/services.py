@@ -15,7 +15,14 @@ MODEL_CHARACTERS = 120
 
 
 def add_usage(
-    spender: Spender, *, model: str, prompt_tokens: int, completion_tokens: int, engine_s: float, kind: str
+    spender: Spender,
+    *,
+    model: str,
+    prompt_tokens: int,
+    completion_tokens: int,
+    engine_s: float,
+    kind: str,
+    requests: int = 1,
 ) -> None:
     """Add to the day's row of this account, key, model and kind; two at once both count."""
     row = {
@@ -26,7 +33,7 @@ def add_usage(
         "kind": kind,
     }
     added = {
-        "requests": 1,
+        "requests": requests,
         "prompt_tokens": prompt_tokens,
         "completion_tokens": completion_tokens,
         "engine_ms": round(engine_s * 1000),

@@ -29,23 +29,20 @@ class TokenDecoder:
 
     def push(self, token_ids: Sequence[int]) -> Decoded:
         """The next ids; gives those that are whole by now."""
-        whole = Decoded((), "")
+        ids, text, whole_ids, whole_characters = self._waiting_ids, self._waiting_text, 0, 0
         for token_id in token_ids:
-            self._waiting_ids.append(token_id)
-            self._waiting_text += self._bytes.decode(token_bytes(self.tokenizer, token_id))
+            ids.append(token_id)
+            text += self._bytes.decode(token_bytes(self.tokenizer, token_id))
             if not self._bytes.getstate()[0]:
-                whole = self._release(whole)
-        return whole
+                whole_ids, whole_characters = len(ids), len(text)
+        self._waiting_ids, self._waiting_text = ids[whole_ids:], text[whole_characters:]
+        return Decoded(tuple(ids[:whole_ids]), text[:whole_characters])
 
     def finish(self) -> Decoded:
         """What is left; bytes that never became a character are U+FFFD."""
-        self._waiting_text += self._bytes.decode(b"", final=True)
-        return self._release(Decoded((), ""))
-
-    def _release(self, before: Decoded) -> Decoded:
-        ids, text = tuple(self._waiting_ids), self._waiting_text
+        ids, text = tuple(self._waiting_ids), self._waiting_text + self._bytes.decode(b"", final=True)
         self._waiting_ids, self._waiting_text = [], ""
-        return Decoded(before.token_ids + ids, before.text + text)
+        return Decoded(ids, text)
 
 
 @lru_cache(maxsize=2**16)

@@ -55,11 +55,15 @@ class Connection(asyncio.Protocol):
         self._received: list[bytes] = []
         self._size = 0
         self._waiter: asyncio.Future[None] | None = None
+        self._waits_since = 0.0
+        self._watch: asyncio.TimerHandle | None = None
         self.idle_timer: asyncio.TimerHandle | None = None
 
-    def ask(self, path: str, body: bytes, headers: Mapping[str, str]) -> None:
-        """Send a request; its answer comes by `read`."""
+    def ask(self, path: str, body: bytes, headers: Mapping[str, str], silence_s: float) -> None:
+        """Send a request; its answer comes by `read`, which waits at most `silence_s` for more of it."""
         assert self.transport is not None
+        self._waiter = None
+        self._listen(silence_s, silence_s)
         self._parser = httptools.HttpResponseParser(self)
         self._received, self._size, self.complete = [], 0, False
         lines = [f"{name}: {value}\r\n" for name, value in {**headers, "Content-Length": len(body)}.items()]
@@ -74,7 +78,8 @@ class Connection(asyncio.Protocol):
         while not self._received and not self.complete:
             if self.lost is not None:
                 raise ConnectionBroke(str(self.lost) or type(self.lost).__name__)
-            self._waiter = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            self._waiter, self._waits_since = loop.create_future(), loop.time()
             await self._waiter
         received, self._received = b"".join(self._received), []
         if self._size > BUFFER_BYTES and self.transport is not None:
@@ -82,9 +87,29 @@ class Connection(asyncio.Protocol):
         self._size = 0
         return received
 
+    def rest(self) -> None:
+        """No answer is waited for any more."""
+        if self._watch is not None:
+            self._watch.cancel()
+
     def abort(self) -> None:
         if self.transport is not None:
             self.transport.abort()
+
+    def _listen(self, silence_s: float, in_s: float) -> None:
+        """One timer for the whole answer: one for each read would cost more than the reading itself."""
+        loop = asyncio.get_running_loop()
+        self._watch = loop.call_later(in_s, self._end_if_silent, silence_s)
+
+    def _end_if_silent(self, silence_s: float) -> None:
+        waits = self._waiter is not None and not self._waiter.done()
+        quiet_s = asyncio.get_running_loop().time() - self._waits_since if waits else 0.0
+        if quiet_s < silence_s:
+            self._listen(silence_s, silence_s - quiet_s)
+            return
+        self.lost = TimeoutError(f"nothing came for {silence_s:.0f} s")
+        self.abort()
+        self._wake()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's have another base class
@@ -128,13 +153,14 @@ async def post_for_events(
     and so ends the engine's work. Raises ErrorAnswer and ConnectionBroke.
     """
     content = json.dumps(body, separators=(",", ":")).encode()
-    connection = await asked(address, path, content, headers)
+    connection = take_idle(address) or await connect(address)
+    connection.ask(path, content, headers, silence_s)
     try:
         rest = b""
         while True:
-            received = await read_within(connection, silence_s)
+            received = await connection.read()
             if connection.status >= 400:
-                raise ErrorAnswer(connection.status, received + await read_all(connection, silence_s))
+                raise ErrorAnswer(connection.status, received + await read_all(connection))
             if not received:
                 break
             *lines, rest = (rest + received).split(b"\n")
@@ -150,24 +176,9 @@ def event_data(line: bytes) -> bytes:
     return b"" if data == b"[DONE]" else data
 
 
-async def asked(address: str, path: str, content: bytes, headers: Mapping[str, str]) -> Connection:
-    """A connection on which the request has been sent."""
-    connection = take_idle(address) or await connect(address)
-    connection.ask(path, content, headers)
-    return connection
-
-
-async def read_within(connection: Connection, silence_s: float) -> bytes:
-    try:
-        async with asyncio.timeout(silence_s):
-            return await connection.read()
-    except TimeoutError:
-        raise ConnectionBroke(f"nothing came for {silence_s:.0f} s") from None
-
-
-async def read_all(connection: Connection, silence_s: float) -> bytes:
+async def read_all(connection: Connection) -> bytes:
     parts = []
-    while part := await read_within(connection, silence_s):
+    while part := await connection.read():
         parts.append(part)
     return b"".join(parts)
 
@@ -201,6 +212,7 @@ def take_idle(address: str) -> Connection | None:
 
 def put_back(address: str, connection: Connection) -> None:
     """Keep the connection for the next request if its answer has come whole; else end it."""
+    connection.rest()
     if not connection.reusable:
         connection.abort()
         return

@@ -112,10 +112,13 @@ class ChatFormat:
 
     def _render(self, messages: Sequence[Message], options: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
         """The text, with stand-ins for special tokens that a message spells out, and what they stand for."""
-        guard = {f"\ue000{secrets.token_hex(8)}\ue001": token for token in self._special_texts}
-        safe = [{key: stand_in(value, guard) for key, value in message.items()} for message in messages]
         others = dict(options)
-        functions = json.loads(stand_in(json.dumps(others.pop("tools", ()), ensure_ascii=False), guard))
+        tools = json.dumps(others.pop("tools", ()), ensure_ascii=False)
+        given = "\n".join([tools, *(value for message in messages for value in message.values())])
+        spelled = [token for token in self._special_texts if token in given]
+        guard = {f"\ue000{secrets.token_hex(8)}\ue001": token for token in spelled}
+        safe = [{key: stand_in(value, guard) for key, value in message.items()} for message in messages]
+        functions = json.loads(stand_in(tools, guard))
 
         def template(turns: Sequence[Message], tools: Sequence[Mapping[str, Any]] | None) -> str:
             return self.template.render(turns, tools=tools, **others)
@@ -124,7 +127,9 @@ class ChatFormat:
 
     def _encode(self, text: str, guard: Mapping[str, str]) -> list[int]:
         """Ids of the text. What a message spells out is text to the model, never the edge of a turn."""
-        pattern = "|".join(map(re.escape, guard)) or r"(?!)"
+        if not guard:
+            return self._encode_part(text, guard)
+        pattern = "|".join(map(re.escape, guard))
         ids: list[int] = []
         for part in re.split(f"({pattern})", text):
             ids += self._encode_part(part, guard)
@@ -134,7 +139,7 @@ class ChatFormat:
         if part in guard:
             return list(self._literal_tokenizer.encode(guard[part], add_special_tokens=False).ids)
         try:
-            return self.tokenizer.encode(part)[0]
+            return self.tokenizer.ids(part)
         except TracingError as error:
             raise PromptError(str(error)) from error
 

@@ -6,6 +6,7 @@ Counts are of one process: where several uvicorn workers serve, each is to be as
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -29,42 +30,54 @@ TOKENS = Counter("headwater_tokens", "Tokens of finished answers: read and sampl
 RETRIES = Counter("headwater_retries", "Answers begun anew because an engine broke off.", ["model"])
 
 
+class ModelMetrics:
+    """What is counted of one model. To look these up costs more than to count."""
+
+    def __init__(self, model: str) -> None:
+        self.writing, self.retries = WRITING.labels(model), RETRIES.labels(model)
+        self.first_token, self.whole = FIRST_TOKEN.labels(model), ANSWER.labels(model)
+        self.prompt, self.completion = TOKENS.labels(model, "prompt"), TOKENS.labels(model, "completion")
+
+
+metrics_of = lru_cache(maxsize=1024)(ModelMetrics)
+
+
 class Followed:
     """One answer, while it is written."""
 
     def __init__(self, model: str) -> None:
-        self.model, self.began, self.outcome = model, time.perf_counter(), "left"
+        self.metrics, self.began, self.outcome = metrics_of(model), time.perf_counter(), "left"
         self.has_begun = False
 
     def begin(self) -> None:
         """The first token is there."""
         if not self.has_begun:
             self.has_begun = True
-            FIRST_TOKEN.labels(self.model).observe(time.perf_counter() - self.began)
+            self.metrics.first_token.observe(time.perf_counter() - self.began)
 
     def retry(self) -> None:
-        RETRIES.labels(self.model).inc()
+        self.metrics.retries.inc()
 
     def finish(self, reason: str, prompt_tokens: int, completion_tokens: int) -> None:
         self.outcome = reason
-        TOKENS.labels(self.model, "prompt").inc(prompt_tokens)
-        TOKENS.labels(self.model, "completion").inc(completion_tokens)
+        self.metrics.prompt.inc(prompt_tokens)
+        self.metrics.completion.inc(completion_tokens)
 
 
 @contextmanager
 def followed(model: str) -> Iterator[Followed]:
     """Counts one answer. Whoever leaves without finishing it, or breaks off with an error, is counted so."""
     answer = Followed(model)
-    WRITING.labels(model).inc()
+    answer.metrics.writing.inc()
     try:
         yield answer
     except Exception as error:
         answer.outcome = type(error).__name__
         raise
     finally:
-        WRITING.labels(model).dec()
+        answer.metrics.writing.dec()
+        answer.metrics.whole.observe(time.perf_counter() - answer.began)
         ANSWERS.labels(model, answer.outcome).inc()
-        ANSWER.labels(model).observe(time.perf_counter() - answer.began)
 
 
 def exposition() -> bytes:

@@ -6,13 +6,12 @@ from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
 from accounts.authentication import Caller
-from playground.completions import Job, prepare_text
-from playground.database import in_database
+from playground.completions import Job, is_quick, prepare_text
 from playground.engines import wait_until_loaded
 from playground.metering import Meter
 from playground.openai.completion_body import CompletionRequest
 from playground.openai.endpoint import read_body
-from playground.openai.models import find_checkpoint
+from playground.openai.models import recent_checkpoint
 from playground.openai.streaming import read_whole, stream_response
 from playground.openai.texts import Text, Texts, WantedTexts
 from playground.side_by_side import metered_numbered, numbered_events, seeded
@@ -21,8 +20,8 @@ from training.models import Checkpoint
 
 async def complete_text(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     body = read_body(request, CompletionRequest)
-    checkpoint = await in_database(find_checkpoint, body.model, caller.user)
-    jobs = await asyncio.to_thread(jobs_of, body, checkpoint)
+    checkpoint = await recent_checkpoint(body.model, caller.user)
+    jobs = await prepared_jobs(body, checkpoint)
     texts = texts_of(body, checkpoint, jobs)
     meter = Meter.of_request(request, caller, checkpoint.name)
     events = numbered_events([seeded(job, n) for job in jobs for n in range(body.n or 1)])
@@ -31,6 +30,14 @@ async def complete_text(request: HttpRequest, caller: Caller) -> HttpResponseBas
         return JsonResponse(await read_whole(texts, events))
     await wait_until_loaded(checkpoint)  # as in chat.complete_chat
     return stream_response(texts, events, body.include_usage)
+
+
+async def prepared_jobs(body: CompletionRequest, checkpoint: Checkpoint) -> list[Job]:
+    """As `jobs_of`; long prompts are encoded in a thread."""
+    length = sum(map(len, body.prompts))
+    if is_quick(checkpoint, length):
+        return jobs_of(body, checkpoint)
+    return await asyncio.to_thread(jobs_of, body, checkpoint)
 
 
 def jobs_of(body: CompletionRequest, checkpoint: Checkpoint) -> list[Job]:

@@ -9,9 +9,12 @@ from django.http import HttpRequest
 from accounts.authentication import Caller
 from accounts.limits.admission import RESERVED_TOKENS
 from accounts.limits.models import Resource
+from accounts.limits.rules import known_rules, place_of, rules_for
 from accounts.limits.services import Admission, Spender, admit
 from accounts.limits.spender import address_of
 from accounts.limits.standing import Standing
+from playground.database import in_database
+from playground.gateway.once import once
 
 CHARACTERS_A_TOKEN = 3
 ASKED = re.compile(rb'"max_(?:completion_)?tokens"\s*:\s*(\d{1,9})')
@@ -21,6 +24,8 @@ HEADERS = {Resource.REQUESTS: "requests", Resource.TOKENS: "tokens"}
 async def let_in(request: HttpRequest, caller: Caller, kind: str) -> Admission:
     """The caller's leave for one request; OverLimit or LimitsUnavailable."""
     spender = Spender.of_caller(caller, address_of(request))
+    if known_rules(spender) is None:
+        await once(("rules", place_of(spender)), lambda: in_database(rules_for, spender))
     return await admit(spender, kind, tokens=tokens_asked(request) if kind == "chat" else RESERVED_TOKENS)
 
 

@@ -8,6 +8,7 @@ from accounts.authentication import Caller
 from accounts.models import User
 from accounts.recent import Recent
 from playground.database import in_database
+from playground.gateway.once import once
 from playground.models import Engine, EngineState
 from playground.openai.errors import model_not_found
 from training.access import checkpoints_for
@@ -48,7 +49,8 @@ async def recent_checkpoint(name: str, user: User) -> Checkpoint:
     """As `find_checkpoint`, of two seconds ago at most: programs ask for the same model again and again."""
     checkpoint = _recent.get((user.pk, name))
     if checkpoint is None:
-        checkpoint = await in_database(find_checkpoint, name, user)
+        key = ("checkpoint", user.pk, name)
+        checkpoint = await once(key, lambda: in_database(find_checkpoint, name, user))
         _recent.put((user.pk, name), checkpoint)
     return checkpoint
 

@@ -1,11 +1,11 @@
 """Answers as server-sent events, in the form of OpenAI's API."""
 
-import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 from typing import Any, Protocol
 
+import orjson
 from django.http import StreamingHttpResponse
 
 from playground.completions import Event
@@ -46,24 +46,27 @@ def stream_response(
 async def chunk_lines(
     reply: Reply, events: AsyncIterator[Numbered], include_usage: bool
 ) -> AsyncIterator[bytes]:
-    """Server-sent events. Whoever stops reading closes `events`, and with it the engine's work."""
+    """Server-sent events. Whoever stops reading closes `events`, and with it the engine's work.
+
+    What is said at one time goes out at one time: the chunks that open the stream with the first tokens.
+    """
     release_request_thread()
+    said = lines(reply.begin())
     async with aclosing(events):
-        for chunk in reply.begin():
-            yield line(chunk)
         try:
             async for number, event in events:
-                for chunk in reply.take(number, event):
-                    yield line(chunk)
+                if chunks := reply.take(number, event):
+                    yield said + lines(chunks)
+                    said = b""
             if include_usage:
-                yield line(reply.usage_chunk())
+                said += lines([reply.usage_chunk()])
         except Exception as error:
-            yield line(stream_error(error))
-    yield DONE
+            said += lines([stream_error(error)])
+    yield said + DONE
 
 
-def line(content: dict[str, Any]) -> bytes:
-    return b"data: " + json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+def lines(chunks: Iterable[dict[str, Any]]) -> bytes:
+    return b"".join([b"data: " + orjson.dumps(chunk) + b"\n\n" for chunk in chunks])
 
 
 def stream_error(error: Exception) -> dict[str, Any]:

@@ -65,6 +65,10 @@ class TextTokenizer:
             return encoding.ids, [(max(0, start - 1), max(0, end - 1)) for start, end in offsets]
         return encoding.ids, _in_order(encoding.offsets)
 
+    def ids(self, text: str) -> list[int]:
+        """As `encode`, without the places."""
+        return list(self._tokenizer.encode(_valid(text), add_special_tokens=False).ids)
+
     def decode(self, token_ids: Sequence[int] | NDArray[Any]) -> tuple[str, Offsets]:
         """Text of `token_ids`, special tokens included, and the characters of each, as `decode_tokens`.
 
