@@ -1,20 +1,22 @@
-"""What happens with thousands of open streams, and with clients that send their requests very slowly.
+"""What happens with thousands of open streams, and with clients that send or read very slowly.
 
-`python -m benchmarks.crowd [--streams 500 5000] [--answers 50] [--pace 30] [--slow 2000]`. The site runs as
-the demo starts it, by uvicorn in a process of its own. So many pages hold the streams of some answers open;
-then each answer is written, and it is measured how late its words are in its pages, what the web process
-takes, and how quickly another page answers. Slow clients hold connections with requests that never end.
+`python -m benchmarks.crowd [--streams 500 5000] [--answers 50] [--pace 30] [--slow 2000] [--readers 500]`.
+The site runs as the demo starts it, in a process of its own. So many pages hold the streams of some answers
+open; then each answer is written, and it is measured how late its words are in its pages, what the web
+process takes, and how quickly another page answers. Slow clients send headers or a body a byte a second;
+slow readers open a stream and never read it.
 """
 
 import asyncio
 import os
 import resource
 import secrets
+import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,18 +26,23 @@ from benchmarks import measuring
 from benchmarks.live import site
 from benchmarks.measuring import Row
 from benchmarks.smoothness import make_thread, spread
+from playground.demo.supervisor import log_tail
 from tests.sites import free_port
 
 OPENED_AT_ONCE = 100
 WORDS = 60
+LONG_PARAGRAPH = "of a paragraph that goes on for a while, " * 40 + "\n\n"
+GIVEN_UP_S = 180.0
 
 
 @contextmanager
 def web_process() -> Iterator[tuple[str, psutil.Process]]:
-    """The web server in a process of its own."""
+    """The web server in a process of its own, as the demo starts it."""
+    from playground.demo.programs import web
+
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(port)]
-    process = subprocess.Popen([*command, "--no-access-log", "--log-level", "error"])
+    with (Path(os.environ["HEADWATER_HOME"]) / "web.log").open("wb") as log:
+        process = subprocess.Popen(web(port).command, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
     try:
         for _ in range(600):
@@ -48,6 +55,7 @@ def web_process() -> Iterator[tuple[str, psutil.Process]]:
     finally:
         process.terminate()
         process.wait(30)
+        print(log_tail(Path(log.name), 20))
 
 
 class Reader:
@@ -78,8 +86,8 @@ class Reader:
             opened.set()
 
 
-async def write(message: Any, pace: float) -> list[float]:
-    """Words one after the other; gives when each was sent."""
+async def write(message: Any, pace: float, text: str = "", words: int = WORDS) -> list[float]:
+    """Words one after the other, each followed by `text`; gives when each was sent."""
     from playground.chat.answer_stream import AnswerStream
     from playground.chat.drafts import take
     from playground.chat.generation import finish
@@ -93,9 +101,9 @@ async def write(message: Any, pace: float) -> list[float]:
     async with stream.writing():
         outbox = Outbox(draft, stream, LiveSpans(None))
         async with outbox.sending():
-            for number in range(WORDS):
+            for number in range(words):
                 sent.append(time.perf_counter())
-                outbox.add(Piece((number,), f"word{number:03} "))
+                outbox.add(Piece((number,), f"word{number:03} {text}"))
                 await asyncio.sleep(1 / pace)
         draft.token_ids = []
         await finish(draft, stream, MessageState.COMPLETE, "")
@@ -160,10 +168,10 @@ async def measure(
     ]
 
 
-async def page_times(address: str) -> list[float]:
+async def page_times(address: str, count: int = 10) -> list[float]:
     times = []
     async with httpx.AsyncClient(trust_env=False, timeout=120) as client:
-        for _ in range(10):
+        for _ in range(count):
             began = time.perf_counter()
             (await client.get(f"{address}/trace/")).raise_for_status()
             times.append(1e3 * (time.perf_counter() - began))
@@ -186,23 +194,81 @@ async def slow_clients(count: int, address: str, process: psutil.Process) -> lis
         else:
             writer.write(b"POST /chat/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n")
         connections.append((reader, writer))
-    before, began = process.cpu_times(), time.perf_counter()
-    for _ in range(10):
+    before, began, page_ms, all_shut_s = process.cpu_times(), time.perf_counter(), list[float](), 0.0
+    while not all_shut_s and time.perf_counter() - began < GIVEN_UP_S:
         for _, writer in connections:
             if not writer.is_closing():
                 writer.write(b"x")
         await asyncio.sleep(1)
-    page_ms = await page_times(address)
+        if len(page_ms) < 20:
+            page_ms += await page_times(address, 2)
+        if all(reader.at_eof() or reader.exception() for reader, _ in connections):
+            all_shut_s = time.perf_counter() - began
     share = busy_since(process, before) / (time.perf_counter() - began)
-    await asyncio.sleep(40)
-    closed = sum(reader.at_eof() or bool(reader._buffer) for reader, _ in connections)  # type: ignore[attr-defined]
+    told = [await heard(reader) for reader, _ in connections]
     for _, writer in connections:
         writer.close()
     return [
-        {"what": f"{count:,} slow clients: another page meanwhile, ms"} | spread(page_ms),
+        {"what": f"{count:,} slow senders: another page meanwhile, ms"} | spread(page_ms),
         {"what": "web process, share of a core", "median": share},
-        {"what": "slow clients answered or shut out within a minute", "median": float(closed)},
+        {"what": "until all were shut out, s", "median": all_shut_s},
+        {"what": "of them told 408", "median": float(sum(b" 408 " in words for words in told))},
     ]
+
+
+async def heard(reader: asyncio.StreamReader) -> bytes:
+    """What a slow client was told, if its connection did not break before it could read that."""
+    try:
+        async with asyncio.timeout(1):
+            return await reader.read(100)
+    except (OSError, TimeoutError):
+        return b""
+
+
+async def slow_readers(count: int, address: str, process: psutil.Process) -> list[Row]:
+    """Pages that open a stream and do not read it, while its answer grows to a megabyte of events."""
+    from playground.chat.answer_stream import AnswerStream
+
+    _, message, cookie = await asyncio.to_thread(make_thread, 2)
+    port, path = int(address.rsplit(":", 1)[1]), f"/messages/{message.pk}/stream/"
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: sessionid={cookie}\r\n\r\n".encode()
+    sockets, memory = [], process.memory_info().rss
+    async with AnswerStream(message.pk).writing():
+        for _ in range(count):
+            sockets.append(await asyncio.to_thread(unread, port, request))
+    began, most, page_ms = time.perf_counter(), 0, list[float]()
+    writing = asyncio.create_task(write(message, 30, LONG_PARAGRAPH, 300))
+    while not writing.done():
+        page_ms += await page_times(address, 1)
+        most = max(most, process.memory_info().rss - memory)
+        await asyncio.sleep(1)
+    await writing
+    shut_s = 0.0
+    while not shut_s and time.perf_counter() - began < GIVEN_UP_S:
+        if open_connections(process) == 0:
+            shut_s = time.perf_counter() - began
+        await asyncio.sleep(0.5)
+    for connection in sockets:
+        connection.close()
+    return [
+        {"what": f"{count:,} who do not read: another page meanwhile, ms"} | spread(page_ms),
+        {"what": "more memory of the web process at most, MiB", "median": most / 2**20},
+        {"what": "until all were shut out, s", "median": shut_s},
+    ]
+
+
+def open_connections(process: psutil.Process) -> int:
+    return sum(each.status == "ESTABLISHED" for each in process.net_connections("tcp"))
+
+
+def unread(port: int, request: bytes) -> socket.socket:
+    """A connection whose answer nobody reads, with as little room for it as there can be."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect(("127.0.0.1", port))
+    connection.sendall(request)
+    connection.recv(1)
+    return connection
 
 
 def main() -> None:
@@ -210,7 +276,8 @@ def main() -> None:
     parser.add_argument("--streams", type=int, nargs="+", default=[500, 5000])
     parser.add_argument("--answers", type=int, default=50)
     parser.add_argument("--pace", type=float, default=30, help="words a second of each answer")
-    parser.add_argument("--slow", type=int, default=2000)
+    parser.add_argument("--slow", type=int, default=2000, help="clients that send slowly")
+    parser.add_argument("--readers", type=int, default=500, help="clients that do not read")
     options, load = parser.parse_args(), measuring.load()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -227,6 +294,8 @@ def main() -> None:
             rows += asyncio.run(measure(streams, answers, options.pace, address, process))
             print(rows[-9:], flush=True)
         rows += asyncio.run(slow_clients(options.slow, address, process))
+        print(rows[-4:], flush=True)
+        rows += asyncio.run(slow_readers(options.readers, address, process))
     notes = [f"Answers of {WORDS} words, {options.pace:g} a second. One web process. Times in ms where said."]
     measuring.keep(options, "crowd", "Thousands of open streams, and slow clients", notes, rows, load)
 

@@ -55,7 +55,7 @@ class PeakMemory:
 
 KINDS = {
     "training.core.run": "training",
-    "uvicorn": "web",
+    "playground.web": "web",
     "worker": "worker",
     "beat": "beat",
     "redis-server": "redis",

@@ -106,6 +106,12 @@ SESSION_DAYS = Setting(
     "Days after a browser's last visit until it is signed out, or, where nobody had signed in, until its "
     "chats and traces are deleted.",
 )
+SLOW_CLIENT_S = Setting(
+    "HEADWATER_SLOW_CLIENT_S",
+    "30",
+    "Seconds that a client may take to send a request's headers, and that it may send, or take of an answer, "
+    "next to nothing (less than 256 bytes a second) before its connection is closed.",
+)
 TEMPORARY_CHAT_HOURS = Setting(
     "HEADWATER_TEMPORARY_CHAT_HOURS",
     "24",

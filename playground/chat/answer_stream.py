@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from playground.cancellation import end
@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 CLAIM_S = 10
 KEEP_S = 3600
 STOP_S = 30
+CONNECTIONS = 64
+"""Of an event loop; a command beyond them waits for one, where redis-py's own pool would refuse it."""
 LOOK_S = 2.0
 """How often a writer looks for itself whether it shall stop, should the bell not have been heard."""
 POSITION = re.compile(r"\d{1,15}-\d{1,15}")
@@ -39,7 +41,10 @@ def redis_client() -> Redis:
     """This event loop's Redis client."""
     loop = asyncio.get_running_loop()
     if loop not in _clients:
-        _clients[loop] = Redis.from_url(settings.REDIS_URL, decode_responses=True)
+        pool = BlockingConnectionPool.from_url(
+            settings.REDIS_URL, max_connections=CONNECTIONS, decode_responses=True
+        )
+        _clients[loop] = Redis.from_pool(pool)
     return _clients[loop]
 
 

@@ -62,7 +62,7 @@ def embedded_redis() -> Program:
 
 
 def web(port: int) -> Program:
-    command = python("-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--port", str(port))
+    command = python("-m", "playground.web", "--host", "127.0.0.1", "--port", str(port))
     return Program("web", (*command, "--no-access-log", "--timeout-graceful-shutdown", "4"))
 
 

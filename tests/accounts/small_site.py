@@ -75,7 +75,7 @@ def prepare(home: Path, environ: dict[str, str], processes: list[subprocess.Pope
 
 def serve(environ: dict[str, str], processes: list[subprocess.Popen[bytes]]) -> str:
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(port)]
+    command = [sys.executable, "-m", "playground.web", "--port", str(port)]
     processes.append(subprocess.Popen([*command, "--log-level", "warning"], cwd=ROOT, env=environ))
     address = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + START_WAIT_S

@@ -1,0 +1,43 @@
+"""`python -m playground.web [uvicorn's options]`: the site by uvicorn, as `uvicorn config.asgi:application`.
+
+Unlike there, slow clients are closed, and connections beyond what this process may open are answered 503.
+"""
+
+import os
+import resource
+import sys
+from typing import Any
+
+import uvicorn.main
+
+PROTOCOL = "playground.web.slow_clients:PatientProtocol"
+SPARE_FILES = 256
+"""Of the files that a process may open: for the database, stores, Redis and engines."""
+
+
+def raise_file_limit() -> int:
+    """Allow this process as many open files as it may have; gives how many."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most
+
+
+def bounded(options: dict[str, Any]) -> dict[str, Any]:
+    """uvicorn's options, with the bounds that were not given."""
+    files = raise_file_limit()
+    if options["limit_concurrency"] is None and files != resource.RLIM_INFINITY:
+        options = {**options, "limit_concurrency": max(1, files - SPARE_FILES)}
+    return {**options, "http": PROTOCOL}
+
+
+def main(arguments: list[str]) -> None:
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    command = uvicorn.main.main
+    run = command.callback
+    assert run is not None
+    command.callback = lambda **options: run(**bounded(options))
+    command.main(["config.asgi:application", *arguments], prog_name="python -m playground.web")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
