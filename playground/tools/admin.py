@@ -7,13 +7,16 @@ from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils import timezone
 
+from accounts.sealing import UnsealError
 from playground.core.tools.servers import ToolServerError, list_functions
+from playground.tools.forms import ToolServerForm
 from playground.tools.models import ToolServer
 
 
 @admin.register(ToolServer)
 class ToolServerAdmin(admin.ModelAdmin):
-    list_display = ["name", "address", "enabled", "trusted", "count", "listed_at", "error"]
+    form = ToolServerForm
+    list_display = ["name", "address", "authorised", "enabled", "trusted", "count", "listed_at", "error"]
     list_filter = ["enabled", "trusted"]
     search_fields = ["name", "address"]
     readonly_fields = ["count", "listed_at", "error"]
@@ -22,6 +25,10 @@ class ToolServerAdmin(admin.ModelAdmin):
     @admin.display(description="functions")
     def count(self, server: ToolServer) -> str:
         return ", ".join(each["function"]["name"] for each in server.functions) or "none"
+
+    @admin.display(description="secret", boolean=True)
+    def authorised(self, server: ToolServer) -> bool:
+        return bool(server.sealed_authorization)
 
     def save_model(self, request: HttpRequest, obj: ToolServer, form: Any, change: bool) -> None:
         """Asks the server for its functions, so that what is offered is what is there."""
@@ -43,8 +50,9 @@ class ToolServerAdmin(admin.ModelAdmin):
 def ask(server: ToolServer) -> None:
     """What its functions are, kept with the server; what went wrong, where they cannot be had."""
     try:
-        functions = asyncio.run(list_functions(server.address, server.name))
-    except ToolServerError as error:
+        asked = list_functions(server.address, server.name, authorization=server.authorization)
+        functions = asyncio.run(asked)
+    except (ToolServerError, UnsealError) as error:
         server.functions, server.error = [], str(error)
         return
     server.functions = [function.to_dict() for function in functions]

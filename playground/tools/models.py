@@ -5,6 +5,7 @@ from django.core.validators import RegexValidator, URLValidator
 from django.db import models
 from django.utils import timezone
 
+from accounts.sealing import unseal
 from playground.fields import WrittenJSONField, WrittenTextField
 
 NAME_CHARACTERS = 24
@@ -30,6 +31,9 @@ class ToolServer(models.Model):
         validators=[URLValidator(schemes=["http", "https"])],
         help_text="http://host:port/path. Headwater itself calls it: name only what may be called from here.",
     )
+    sealed_authorization = models.TextField(
+        blank=True, editable=False, help_text="The value of the Authorization header, sealed."
+    )
     enabled = models.BooleanField(default=True, help_text="Off: nobody is offered its functions.")
     trusted = models.BooleanField(
         default=False, help_text="Its functions run without asking the person in whose chat they are called."
@@ -45,6 +49,11 @@ class ToolServer(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def authorization(self) -> str:
+        """The value of the header of that name, for calls of it; empty for none. Raises UnsealError."""
+        return unseal(self.sealed_authorization) if self.sealed_authorization else ""
 
     def clean(self) -> None:
         if "@" in self.address.split("://", 1)[-1].split("/", 1)[0]:

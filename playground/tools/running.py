@@ -5,6 +5,7 @@ import contextvars
 import logging
 from uuid import UUID
 
+from accounts.sealing import UnsealError
 from playground.core.tools.servers import ToolServerError, call_function
 from playground.database import in_database
 from playground.models import Message
@@ -47,9 +48,12 @@ async def run(record: CallRecord) -> None:
     try:
         if record.server is not None and record.server.enabled:
             name = record.function.partition(".")[2]
-            outcome = await call_function(record.server.address, name, record.arguments)
+            server = record.server
+            outcome = await call_function(
+                server.address, name, record.arguments, authorization=server.authorization
+            )
             state, result = CallState.FAILED if outcome.failed else CallState.DONE, outcome.text
-    except ToolServerError as error:
+    except (ToolServerError, UnsealError) as error:
         result = str(error)
     except Exception:
         logger.exception("Call %s failed", record.pk)

@@ -4,9 +4,12 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from httpx2 import AsyncClient
 from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 from playground.core.errors import ParameterError
@@ -29,9 +32,12 @@ class Outcome:
     failed: bool
 
 
-async def list_functions(address: str, prefix: str) -> tuple[Function, ...]:
-    """The functions of a server, their names behind `prefix` and a dot. Raises ToolServerError."""
-    tools = await spoken(address, LIST_TIMEOUT_S, lambda client: client.list_tools())
+async def list_functions(address: str, prefix: str, *, authorization: str = "") -> tuple[Function, ...]:
+    """The functions of a server, their names behind `prefix` and a dot. Raises ToolServerError.
+
+    `authorization` is the value of the header of that name; empty for none.
+    """
+    tools = await spoken(address, LIST_TIMEOUT_S, authorization, lambda client: client.list_tools())
     if len(tools.tools) > MAX_FUNCTIONS:
         raise ToolServerError(f"It has {len(tools.tools)} functions; at most {MAX_FUNCTIONS} can be offered.")
     try:
@@ -43,26 +49,41 @@ async def list_functions(address: str, prefix: str) -> tuple[Function, ...]:
         raise ToolServerError(str(error)) from error
 
 
-async def call_function(address: str, name: str, arguments: Mapping[str, Any]) -> Outcome:
+async def call_function(
+    address: str, name: str, arguments: Mapping[str, Any], *, authorization: str = ""
+) -> Outcome:
     """Call a function by the server's own name for it. Raises ToolServerError."""
-    result = await spoken(address, CALL_TIMEOUT_S, lambda client: client.call_tool(name, dict(arguments)))
+    call = partial(Client.call_tool, name=name, arguments=dict(arguments))
+    result = await spoken(address, CALL_TIMEOUT_S, authorization, call)
     text = "\n".join(shown(block) for block in result.content)
     if len(text) > MAX_RESULT_CHARACTERS:
         text = f"{text[:MAX_RESULT_CHARACTERS]}… (cut: it had {len(text):,} characters)"
     return Outcome(text, bool(result.is_error))
 
 
-async def spoken(address: str, timeout_s: float, ask: Any) -> Any:
-    """What a server answers to one question, on a connection of its own."""
+async def spoken(address: str, timeout_s: float, authorization: str, ask: Any) -> Any:
+    """What a server answers to one question, on a connection of its own. No error names the secret."""
+    headers = {"Authorization": authorization} if authorization else {}
     try:
-        async with asyncio.timeout(timeout_s), Client(address) as client:
+        async with (
+            asyncio.timeout(timeout_s),
+            AsyncClient(headers=headers, timeout=timeout_s) as http,
+            Client(streamable_http_client(address, http_client=http)) as client,
+        ):
             return await ask(client)
     except TimeoutError as error:
         raise ToolServerError(f"It did not answer within {timeout_s:.0f} s.") from error
     except MCPError as error:
-        raise ToolServerError(f"It refused: {str(error)[:300]}") from error
+        raise ToolServerError(f"It refused: {hidden(str(error), authorization)[:300]}") from error
     except Exception as error:  # anyio wraps what goes wrong in a connection in groups
-        raise ToolServerError(f"It cannot be reached ({innermost(error)}).") from error
+        why = hidden(innermost(error), authorization)
+        raise ToolServerError(f"It cannot be reached ({why}).") from error
+
+
+def hidden(text: str, authorization: str) -> str:
+    """A text that a server wrote, which may repeat what it was told, without the secret."""
+    secret = authorization.rpartition(" ")[2]
+    return text.replace(secret, "…") if secret else text
 
 
 def innermost(error: BaseException) -> str:

@@ -25,14 +25,25 @@ LEVEL = Function(
     "gauges.level", "How high?", {"type": "object", "properties": {"river": {}}, "required": ["river"]}
 )
 BROKEN = Function("gauges.broken", "It fails.")
+SECRET = "a-river-of-secrets"
 OWN = Function("add", "", {"type": "object", "properties": {"a": {"enum": [1, 2]}}, "required": ["a"]})
 
 
 @pytest.fixture(scope="session")
 def mcp_address() -> Iterator[str]:
     """The address of an MCP server in a process of its own."""
+    yield from served()
+
+
+@pytest.fixture(scope="session")
+def guarded_address() -> Iterator[str]:
+    """The address of one that answers only those who send SECRET."""
+    yield from served(SECRET)
+
+
+def served(*arguments: str) -> Iterator[str]:
     port = free_port()
-    command = [sys.executable, str(Path(__file__).with_name("mcp_server.py")), str(port)]
+    command = [sys.executable, str(Path(__file__).with_name("mcp_server.py")), str(port), *arguments]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     for _ in range(600):
         with suppress(httpx.HTTPError):
