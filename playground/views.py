@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.limits.services import admitted, release
 from accounts.owners import Owner
 from playground.branching.sending import Sending, uuid_or_none
-from playground.branching.turns import address_at, new_turns, stretch_of
+from playground.branching.turns import Stretch, address_at, new_turns, stretch_of
 from playground.branching.waiting import save_when_free
 from playground.chat import threads
 from playground.chat.answer_stream import AnswerStream
@@ -65,12 +65,18 @@ def thread_page(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def chat_page(request: HttpRequest, **context: Any) -> HttpResponse:
+    stretch: Stretch | None = context.get("stretch")
     context |= {
         "section": "chat",
         "history": own_threads(request).listed()[:HISTORY],
         "notice": engine_notice(),
         "temporary_hours": settings.TEMPORARY_CHAT_HOURS,
-        **page_context(request, model=context["menu"].chosen, thread=context.get("thread")),
+        **page_context(
+            request,
+            model=context["menu"].chosen,
+            thread=context.get("thread"),
+            leaf=stretch.leaf if stretch else None,
+        ),
     }
     return render(request, "playground/chat.html", context)
 

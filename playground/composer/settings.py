@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
+from uuid import UUID
 
 from playground.chat.branches import end_of
 from playground.composer.bounds import ModelBounds, bounds_of
@@ -81,7 +82,11 @@ def escaped(stop: str) -> str:
     return stop.replace("\n", "\\n").replace("\t", "\\t")
 
 
-def settings_of_thread(thread: Thread | None, checkpoint: Checkpoint | None) -> ComposerSettings:
-    """A thread goes on as its last answer was made; a new one begins with the defaults."""
-    last = end_of(thread) if thread else None
+def settings_of_thread(
+    thread: Thread | None, checkpoint: Checkpoint | None, leaf: UUID | None = None
+) -> ComposerSettings:
+    """A thread goes on as the last answer of the path was made that the page shows, which ends in `leaf`; a
+    new one begins with the defaults."""
+    last = thread.messages.filter(pk=leaf).first() if thread and leaf else None
+    last = last or (end_of(thread) if thread else None)
     return ComposerSettings.of_parameters(last.parameters if last else {}, checkpoint)

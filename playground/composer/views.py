@@ -46,12 +46,15 @@ def fields_context(
     return offered(request, settings) | {"preset": preset, "preset_model": found}
 
 
-def page_context(request: HttpRequest, *, model: str, thread: Thread | None = None) -> dict[str, Any]:
-    """What a page with a composer needs; `model` is the name of the one that is chosen in it."""
+def page_context(
+    request: HttpRequest, *, model: str, thread: Thread | None = None, leaf: UUID | None = None
+) -> dict[str, Any]:
+    """What a page with a composer needs; `model` is the name of the one that is chosen in it, `leaf` the end
+    of the thread's path that is shown."""
     checkpoint = open_checkpoint(request.user, model)
     if preset := own_preset(request, request.GET.get("preset", "")):
         return offered(request, ComposerSettings.of_parameters(preset.parameters, checkpoint))
-    return offered(request, settings_of_thread(thread, checkpoint))
+    return offered(request, settings_of_thread(thread, checkpoint, leaf))
 
 
 def offered(request: HttpRequest, settings: ComposerSettings) -> dict[str, Any]:

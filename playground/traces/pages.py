@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from accounts.limits.services import Spender, admit_now
+from accounts.limits.services import Spender, admit_now, admit_request
 from playground.chat.page_stream import traced_so_far
 from playground.database import while_wanted
 from playground.traces.choices import chosen_filters
@@ -77,13 +77,14 @@ def page_context(request: HttpRequest, subject: Subject) -> dict[str, Any]:
 async def answer_spans(request: HttpRequest, pk: UUID, start: int, end: int) -> HttpResponse:
     """The panel of the lit words between two characters of an answer, which may still be being written."""
     answer = await sync_to_async(own_traced)(request, pk)
+    await admit_request(request, "trace")
     live = await traced_so_far(answer)
 
     def load() -> Subject:
         subject = answered(answer)
         return replace(subject, trace=live if "spans" in live else {})
 
-    return await spans_panel(request, load, start, end)
+    return await while_wanted(write_panel, request, load, start, end, is_admitted=True)
 
 
 @require_GET
@@ -93,18 +94,16 @@ async def text_spans(request: HttpRequest, pk: UUID, start: int, end: int) -> Ht
     def load() -> Subject:
         return kept_subject(own_trace(request, pk))
 
-    return await spans_panel(request, load, start, end)
-
-
-async def spans_panel(
-    request: HttpRequest, load: Callable[[], Subject], start: int, end: int
-) -> HttpResponse:
     return await while_wanted(write_panel, request, load, start, end)
 
 
-def write_panel(request: HttpRequest, load: Callable[[], Subject], start: int, end: int) -> HttpResponse:
+def write_panel(
+    request: HttpRequest, load: Callable[[], Subject], start: int, end: int, *, is_admitted: bool = False
+) -> HttpResponse:
+    """`is_admitted`: it is counted against the limits already."""
     subject = load()
-    admit_now(Spender.of_request(request), "trace")
+    if not is_admitted:
+        admit_now(Spender.of_request(request), "trace")
     subject, problem = relit(subject, Lighting.asked(request) or Lighting())
     filters = chosen_filters(request.GET)
     base = {name: request.GET[name] for name in LightingForm.base_fields if name in request.GET}

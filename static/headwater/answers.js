@@ -31,7 +31,8 @@
     }
   });
 
-  // T opens all the thinking, or closes it; with Alt also while one writes. The page remembers which.
+  // T opens all the thinking, or closes it; with Alt also while one writes. The page remembers which. T alone
+  // can be switched off, and does nothing on pages without the switch: a spoken word may press letters.
   const KEY = "headwater-thinking";
   const boxes = (root) => [...root.querySelectorAll("details.thinking")];
   const wanted = () => {
@@ -40,18 +41,34 @@
   const writes = (element) => element.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName);
   document.addEventListener("keydown", (event) => {
     if (event.code !== "KeyT" || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    if (writes(event.target) && !event.altKey) return;
+    if (!event.altKey && (writes(event.target) || !listens())) return;
     if (!boxes(document).length) return;
     event.preventDefault();
     const open = boxes(document).some((box) => !box.open);
     boxes(document).forEach((box) => { box.open = open; });
     try { localStorage.setItem(KEY, open ? "open" : "closed"); } catch { /* only this page, then */ }
   });
+  const SWITCH = "headwater-thinking-key";
+  const switches = (root) => root.querySelectorAll("[data-thinking-key]");
+  const isOn = () => {
+    try { return localStorage.getItem(SWITCH) !== "off"; } catch { return true; }
+  };
+  const listens = () => Boolean(switches(document).length) && isOn();
+  const setSwitches = (root) => switches(root).forEach((box) => { box.checked = isOn(); });
+  document.addEventListener("change", ({ target }) => {
+    if (!("thinkingKey" in target.dataset)) return;
+    try { localStorage.setItem(SWITCH, target.checked ? "on" : "off"); } catch { /* as it was, then */ }
+    setSwitches(document);
+  });
+  setSwitches(document);
+
   const openNew = (root) => {
     if (wanted()) boxes(root).forEach((box) => { box.open = true; });
   };
   document.addEventListener("htmx:load", (event) => {
-    if (event.target !== document.body && event.target.querySelectorAll) openNew(event.target);
+    if (event.target === document.body || !event.target.querySelectorAll) return;
+    openNew(event.target);
+    setSwitches(event.target);
   });
   openNew(document);
 })();

@@ -93,6 +93,14 @@ def test_one_key_opens_and_closes_all_thinking_and_it_says_how_long_it_is(
     expect(page.locator("details.thinking[open]")).to_have_count(1)
     page.keyboard.press("t")
     expect(page.locator("details.thinking[open]")).to_have_count(0)
+    page.locator("#settings > summary").click()
+    page.get_by_label("The key T opens or closes all thinking").uncheck()
+    page.reload()
+    page.locator("h1, .model").first.click()
+    page.keyboard.press("t")
+    expect(page.locator("details.thinking[open]")).to_have_count(0)
+    page.keyboard.press("Alt+t")
+    expect(page.locator("details.thinking[open]")).to_have_count(1)
 
 
 def test_the_raw_text_shows_every_letter_and_goes_back(page: Page, demo_site: DemoSite) -> None:

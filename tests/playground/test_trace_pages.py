@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.test import Client, override_settings
+from redis import Redis
 
+from accounts.limits.models import Audience, Limit, Period, Resource
+from accounts.limits.rules import forget_rules
 from accounts.models import User
 from accounts.owners import Owner
-from playground.models import Message, Role, Thread
+from playground.models import Message, MessageState, Role, Thread
 from tracing.kept import keep_trace
 from tracing.models import KeptTrace, Share
 from tracing.sharing import share_trace
@@ -267,3 +270,20 @@ def test_a_link_opens_where_everything_else_needs_an_account(kept: KeptTrace) ->
         assert Client().get(f"/shared/{share.token}/spans/0-5/").status_code == 200
         for page in ("/trace/", "/shares/", f"/trace/{kept.pk}/"):
             assert Client().get(page).status_code == 302, page
+
+
+def test_an_answer_in_the_making_is_traced_for_nobody_who_is_over_a_limit(
+    browser: Client, ada: User, redis_server: Redis
+) -> None:
+    """Its model has no files: tracing it would fail otherwise than by the limit."""
+    answer = answer_of(ada, "Words.", trace_of("Words.", []))
+    Message.objects.filter(pk=answer.pk).update(state=MessageState.WRITING)
+    Limit.objects.create(
+        audience=Audience.PERSON, user=ada, resource=Resource.REQUESTS, amount=0, period=Period.DAY
+    )
+    forget_rules()
+    try:
+        assert browser.get(f"/messages/{answer.pk}/spans/0-5/").status_code == 429
+    finally:
+        Limit.objects.all().delete()
+        forget_rules()

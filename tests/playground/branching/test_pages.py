@@ -129,3 +129,13 @@ def test_a_prompt_cannot_be_put_behind_a_message_of_another_thread(
     form = {"text": "x", "model": tree.checkpoint.name, "after": str(other.first.pk)}
     assert browser.post(f"/chat/{tree.thread.pk}/messages/", form).status_code == 404
     assert Message.objects.count() == 4
+
+
+def test_the_box_goes_on_as_the_version_that_is_shown_was_made(browser: Client, tree: Tree) -> None:
+    other = tree.again(tree.first, "second words")
+    for answer, system in ((tree.first, "Be brief."), (other, "Be kind.")):
+        Message.objects.filter(pk=answer.pk).update(parameters={"system": system})
+    for answer, wanted, unwanted in ((tree.first, "Be brief.", "Be kind."), (other, "Be kind.", "Be brief.")):
+        page = browser.get(f"/chat/{tree.thread.pk}/", {"at": answer.pk}).content.decode()
+        assert wanted in page
+        assert unwanted not in page
