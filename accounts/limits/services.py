@@ -42,6 +42,7 @@ __all__ = [
     "OverLimit",
     "Spender",
     "admit",
+    "admit_later",
     "admit_now",
     "admit_request",
     "admitted",
@@ -83,6 +84,15 @@ def admit_now(spender: Spender, kind: str, *, tokens: int = RESERVED_TOKENS, tim
     except RedisError as error:
         raise LimitsUnavailable(UNAVAILABLE) from error
     return admission_of(spender, kind, read_answer(answer, rules), costs)
+
+
+def admit_later(spender: Spender, kind: str) -> Admission:
+    """As `admit_now`, for what goes on behind a request that has ended: a visitor is counted by the address
+    that was last seen."""
+    try:
+        return admit_now(with_address(spender), kind)
+    except RedisError as error:
+        raise LimitsUnavailable(UNAVAILABLE) from error
 
 
 async def admit_request(request: HttpRequest, kind: str, *, times: int = 1) -> Admission:

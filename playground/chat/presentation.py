@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from playground.chat.answer_state import AnswerState, Span
 from playground.core.think_split import split_thinking
+from playground.core.tools.hiding import without_calls
 from playground.models import Message, MessageState
 from playground.traces.lighting import Lighting
 from playground.traces.painting import AnswerHtml, Lit, LivePart, by_relevance, paints_within
@@ -24,6 +25,7 @@ class LiveHtml:
     def __init__(self, message: Message) -> None:
         self._address = reverse("answer-trace-spans", args=[message.pk, 0, 0]).removesuffix("0-0/")
         self._thinking, self._answer = LivePart(), LivePart()
+        self._hides_calls = bool(message.parameters.get("tools"))
         self._spans: set[Span] = set()
         self._lit: list[Lit] = []
 
@@ -43,7 +45,10 @@ class LiveHtml:
         if characters is None:
             return []
         start, end = characters
-        return part.html(text[start:end], paints_within(self._lit, self._place, start, end))
+        shown, paints = text[start:end], paints_within(self._lit, self._place, start, end)
+        if self._hides_calls and part is self._answer:
+            shown, paints = without_calls(shown, paints, final=False)
+        return part.html(shown, paints)
 
     def _place(self, start: int, end: int) -> str:
         return f"{self._address}{start}-{end}/"

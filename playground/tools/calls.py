@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.limits.services import LimitsUnavailable, OverLimit, Spender, admit_later
 from playground.chat.threads import Prompt, ThreadBusyError, add_answer, one_at_a_time
 from playground.core.think_split import split_thinking
 from playground.core.tools import ToolCall
@@ -125,6 +126,23 @@ def go_on(answer: Message) -> Message | None:
             ended = all(record.state in SETTLED for record in records)
             if not records or not ended or over or next_answer(answer) or answer.checkpoint is None:
                 return None
-            return add_answer(question=answer, prompt=Prompt("", answer.checkpoint, answer.parameters))
+            return admitted_answer(answer, Prompt("", answer.checkpoint, answer.parameters))
     except ThreadBusyError:
         return None
+
+
+def admitted_answer(before: Message, prompt: Prompt) -> Message | None:
+    """The answer that follows, counted against the limits of whoever's chat it is, as any other.
+
+    Where it is not admitted it says why, and can be tried again later.
+    """
+    thread, refused = before.thread, ""
+    try:
+        admit_later(Spender(user_id=thread.owner_id, session_key=thread.session_key), "chat")
+    except (OverLimit, LimitsUnavailable) as error:
+        refused = str(error)
+    answer = add_answer(question=before, prompt=prompt)
+    if not refused:
+        return answer
+    Message.objects.filter(pk=answer.pk).update(state=MessageState.FAILED, error=refused)
+    return None

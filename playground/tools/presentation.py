@@ -49,6 +49,22 @@ class CallsView:
         return bool(self.calls) and (CallState.RUNNING in states or (ended and self.following is None))
 
     @property
+    def looks_every_s(self) -> int:
+        """How often a page asks whether it still shows what is there; 0 where nothing can change any more.
+
+        What waits for the person here may be approved, refused or answered in another tab.
+        """
+        if self.moves:
+            return 1
+        return 2 if any(call.waits for call in self.calls) else 0
+
+    @property
+    def seen(self) -> str:
+        """What a page that shows this has seen, so that it is told only of what is new."""
+        states = "-".join(call.record.state for call in self.calls)
+        return f"{states}-{self.following.pk}" if self.following else states
+
+    @property
     def stopped(self) -> bool:
         """Whether the model called too often."""
         return any(call.record.result == TOO_MANY for call in self.calls)

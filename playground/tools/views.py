@@ -48,10 +48,13 @@ async def answer(request: HttpRequest, pk: int) -> HttpResponse:
 @never_cache
 @require_GET
 async def follow(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The calls of an answer as they are now, and the answer that goes on from them once there is one."""
+    """The calls of an answer as they are now, and the answer that goes on from them once there is one.
+
+    Nothing where the page has `seen` them so: it may be any of the person's, and somebody may write in it.
+    """
     message = await sync_to_async(own_answer)(request, pk)
     await sync_to_async(calls.settle_lost)(message)
-    return await sync_to_async(show)(request, message)
+    return await sync_to_async(show_news)(request, message)
 
 
 async def gone_on(request: HttpRequest, record: CallRecord, changed: bool) -> HttpResponse:
@@ -64,6 +67,12 @@ def own_call(request: HttpRequest, pk: int) -> CallRecord:
     """A call in the browser's own chat; someone else's, or none, is a 404."""
     mine = CallRecord.objects.filter(message__thread__in=own_threads(request))
     return get_object_or_404(mine.select_related("server", "message__thread", "message__checkpoint"), pk=pk)
+
+
+def show_news(request: HttpRequest, message: Message) -> HttpResponse:
+    if request.htmx and request.GET.get("seen") == CallsView.of(message).seen:
+        return HttpResponse(status=204)
+    return show(request, message)
 
 
 def show(request: HttpRequest, message: Message, *, error: str = "") -> HttpResponse:

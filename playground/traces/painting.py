@@ -10,6 +10,7 @@ from playground.core.blocks import Block, GrowingBlocks, References
 from playground.core.markdown import CUTTER, painted_text, paints_of, render_block, render_blocks
 from playground.core.rendering.paints import Paint
 from playground.core.think_split import split_thinking
+from playground.core.tools.hiding import without_calls
 from tracing.core.result import Highlight, merge_spans
 
 Json = dict[str, Any]
@@ -75,15 +76,23 @@ class AnswerHtml:
     thinking_words: int = 0
 
 
-def answer_html(raw_text: str, lit: Sequence[Lit], address: Address, *, final: bool = True) -> AnswerHtml:
-    """The HTML of a text that a model wrote, or with `final=False` is still writing."""
+def answer_html(
+    raw_text: str, lit: Sequence[Lit], address: Address, *, final: bool = True, hides_calls: bool = False
+) -> AnswerHtml:
+    """The HTML of a text that a model wrote, or with `final=False` is still writing.
+
+    `hides_calls` leaves out of the answer what a page shows as calls of functions elsewhere.
+    """
     parts = split_thinking(raw_text, final=final)
 
     def blocks(characters: tuple[int, int] | None) -> list[str]:
         if characters is None:
             return []
         start, end = characters
-        return render_blocks(raw_text[start:end], paints_within(lit, address, start, end))
+        text, paints = raw_text[start:end], paints_within(lit, address, start, end)
+        if hides_calls and characters == parts.answer:
+            text, paints = without_calls(text, paints, final=final)
+        return render_blocks(text, paints)
 
     return AnswerHtml(
         thinking=blocks(parts.thinking),

@@ -47,6 +47,8 @@ class Subject:
     can_change: bool = True
     lighting: Lighting = field(default_factory=Lighting)
     problem: str = ""
+    hides_calls: bool = False
+    """Whether its calls of functions are shown apart from its text."""
 
     @property
     def address(self) -> str:
@@ -77,8 +79,9 @@ class Subject:
         return self.painted(self.lit())
 
     def painted(self, lit: list[Lit]) -> AnswerHtml:
-        paint = answer_html if self.is_answer else plain_html
-        return paint(self.text, lit, self.spans_address)
+        if not self.is_answer:
+            return plain_html(self.text, lit, self.spans_address)
+        return answer_html(self.text, lit, self.spans_address, hides_calls=self.hides_calls)
 
     def lit(self) -> list[Lit]:
         if not self.lighting.added:
@@ -169,6 +172,7 @@ def answer_subject(message: Message, *, prompt: str = "") -> Subject:
         thread_id=message.thread_id,
         can_change=message.state != MessageState.WRITING,
         problem=(message.trace or {}).get("error", ""),
+        hides_calls=bool(message.parameters.get("tools")) and message.calls.exists(),
     )
 
 

@@ -130,6 +130,10 @@ class CallSplitter:
 
 def uncertain(text: str) -> int:
     """How many characters at the end may be white space before a block, or the beginning of its tag."""
+    return len(text) - len(text[: len(text) - tag_begun(text)].rstrip())
+
+
+def tag_begun(text: str) -> int:
+    """How many characters at the end may be the beginning of a block's tag."""
     longest = min(len(OPEN) - 1, len(text))
-    begun = next((n for n in range(longest, 0, -1) if OPEN.startswith(text[-n:])), 0)
-    return len(text) - len(text[: len(text) - begun].rstrip())
+    return next((n for n in range(longest, 0, -1) if OPEN.startswith(text[-n:])), 0)

@@ -1,10 +1,16 @@
 """Calls in a chat: kept, approved, run by a real MCP server, and the chat goes on from their results."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import redis
 from django.test import Client
 
+from accounts.limits.models import Audience, Limit, Period, Resource
+from accounts.limits.rules import forget_rules
+from accounts.limits.services import Spender, admit_now
+from accounts.limits.storage import counters
 from accounts.models import User
 from playground.chat.history import conversation
 from playground.core.tools.servers import ToolServerError, call_function, list_functions
@@ -197,3 +203,56 @@ def test_a_result_that_is_too_long_is_refused(waiting: CallRecord, client: Clien
         )
         assert 'role="alert"' in response.content.decode()
     assert states(waiting.message) == ["waiting", "waiting"]
+
+
+def asked(client: Client, answer: Message, seen: str = "") -> Any:
+    headers = {"HX-Request": "true"}
+    return client.get(f"/messages/{answer.pk}/calls/", {"seen": seen} if seen else {}, headers=headers)
+
+
+def test_another_tab_learns_what_became_of_a_call_and_nothing_else(
+    waiting: CallRecord, client: Client, ada: User
+) -> None:
+    client.force_login(ada)
+    answer = waiting.message
+    first = asked(client, answer).content.decode()
+    assert f'hx-get="/messages/{answer.pk}/calls/?seen=waiting-waiting" hx-trigger="every 2s"' in first
+    assert asked(client, answer, "waiting-waiting").status_code == 204
+    calls.refuse(waiting)
+    changed = asked(client, answer, "waiting-waiting").content.decode()
+    assert "seen=refused-waiting" in changed
+    calls.answer_by_hand(answer.calls.get(function="add"), "2")
+    assert "every 1s" in asked(client, answer, "refused-waiting").content.decode()
+    following = calls.go_on(answer)
+    assert following is not None
+    last = asked(client, answer, "refused-done").content.decode()
+    assert "hx-trigger" not in last.split("</section>")[0]
+    assert f'id="turn-{following.pk}"' in last
+
+
+@pytest.fixture
+def two_requests_a_day(ada: User, redis_server: redis.Redis) -> Iterator[None]:
+    Limit.objects.create(
+        audience=Audience.PERSON, user=ada, resource=Resource.REQUESTS, amount=2, period=Period.DAY
+    )
+    forget_rules()
+    counters().reset()
+    yield
+    Limit.objects.all().delete()
+    forget_rules()
+    counters().reset()
+
+
+def test_an_answer_that_goes_on_from_a_call_counts_against_the_limits(
+    answered: Answered, gauges: ToolServer, ada: User, two_requests_a_day: None
+) -> None:
+    for allowed in (True, False):
+        answer = answered(calling("add(a=1)"))
+        for record in calls.note_calls(answer):
+            calls.refuse(record)
+        following = calls.go_on(answer)
+        assert (following is not None) == allowed
+        admit_now(Spender(user_id=ada.pk), "chat") if allowed else None
+    refused = answer.replies.get()
+    assert (refused.state, calls.go_on(answer)) == ("failed", None)
+    assert "You have 2 requests in any day, and 0 of them are left." in refused.error
