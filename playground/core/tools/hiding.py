@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
 
-from playground.core.markdown import Paint
+from playground.core.rendering.paints import Paint
 from playground.core.tools.parsing import CLOSE, OPEN, parse, tag_begun
 
 Range = tuple[int, int]
