@@ -36,7 +36,7 @@ def share_chat(request: HttpRequest, pk: UUID) -> HttpResponse:
         return refused(request, error)
     if not request.htmx:
         return redirect("shares")
-    return render(request, "playground/sharing/_link.html", {"share": linked_chat(request, shared)})
+    return render(request, "playground/traces/_shared_link.html", {"share": linked_chat(request, shared)})
 
 
 @require_POST

@@ -54,12 +54,14 @@ def refused(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 def linked(request: HttpRequest, share: Share) -> Share:
-    """The share, with the whole address of its link."""
+    """The share, with the whole address of its link, and that which revokes it."""
+    share.revoke_address = reverse("revoke-share", args=[share.pk])
     share.link = request.build_absolute_uri(reverse("shared-trace", args=[share.token]))
     return share
 
 
 def linked_chat(request: HttpRequest, shared: SharedThread) -> SharedThread:
-    """The shared chat, with the whole address of its link."""
+    """The shared chat, with the whole address of its link, and that which revokes it."""
+    shared.revoke_address = reverse("revoke-chat", args=[shared.pk])
     shared.link = request.build_absolute_uri(reverse("shared-chat", args=[shared.token]))
     return shared
