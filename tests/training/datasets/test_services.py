@@ -120,7 +120,8 @@ def test_a_check_says_what_is_there_and_what_is_wrong(ada: User) -> None:
     dataset = bring(ada, CHAT, "{", CHAT, '{"messages": NaN}')
     assert (dataset.state, dataset.format, dataset.rows) == (DatasetState.FAULTY, "chat", 2)
     assert [problem["line"] for problem in dataset.report["problems"]["listed"]] == [2, 4]
-    assert dataset.report["repeats"] == {"exact": 1, "near": 0, "listed": [[3, 1]]}
+    repeats = dataset.report["repeats"]
+    assert (repeats["exact"], repeats["near"], repeats["listed"]) == (1, 0, [[3, 1]])
     assert (dataset.worker, dataset.attempts) == ("", 0)
 
 

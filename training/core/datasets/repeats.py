@@ -1,4 +1,5 @@
-"""Rows that repeat earlier ones, found with 20 bytes a row in memory."""
+"""Rows that repeat earlier ones, found with 20 bytes a row in memory; and, among the first of them, rows that
+are similar to an earlier one."""
 
 import unicodedata
 from array import array
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
+
+from training.core.datasets.similar import Similar
 
 LISTED = 50
 SEPARATOR = "\0"
@@ -23,6 +26,11 @@ class Repeated:
     exact: int
     near: int
     listed: list[list[int]]
+    similar: int = 0
+    """Rows that have most of their words in common with an earlier one, and are no repeat of any."""
+    similar_listed: list[list[int]] = field(default_factory=list)
+    compared: int = 0
+    """Rows after which similar ones were no longer looked for; 0: all were."""
 
     def to_json(self) -> dict[str, Any]:
         return vars(self)
@@ -35,12 +43,18 @@ class Repeats:
     _lines: "array[int]" = field(default_factory=lambda: array("I"))
     _exact: "array[int]" = field(default_factory=lambda: array("Q"))
     _near: "array[int]" = field(default_factory=lambda: array("Q"))
+    _similar: Similar = field(default_factory=Similar)
+    _similar_listed: list[list[int]] = field(default_factory=list)
 
     def add(self, line: int, texts: Iterable[str]) -> None:
         text = SEPARATOR.join(texts)
         self._lines.append(line)
         self._exact.append(xxhash.xxh3_64_intdigest(text.encode()))
-        self._near.append(xxhash.xxh3_64_intdigest(normalised(text).encode()))
+        even = normalised(text)
+        self._near.append(xxhash.xxh3_64_intdigest(even.encode()))
+        like = self._similar.add(line, even)
+        if like and len(self._similar_listed) < LISTED:
+            self._similar_listed.append([line, like])
 
     def result(self) -> Repeated:
         exact = first_of_same(self._exact)
@@ -50,7 +64,10 @@ class Repeats:
         lines = np.frombuffer(self._lines, dtype=np.uint32) if len(self._lines) else np.empty(0, np.uint32)
         listed = [[int(lines[row]), int(lines[near[row]])] for row in repeated[:LISTED]]
         same = int((exact != rows).sum())
-        return Repeated(same, len(repeated) - same, listed)
+        looked = self._similar
+        return Repeated(
+            same, len(repeated) - same, listed, looked.found, self._similar_listed, looked.stopped_at
+        )
 
 
 def first_of_same(digests: "array[int]") -> NDArray[np.int64]:
