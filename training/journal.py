@@ -31,6 +31,11 @@ METRICS = (
     "asked",
     "answer_tokens",
     "staleness",
+    "no_signal",
+    "stale",
+    "unverified",
+    "lost",
+    "unused",
 )
 """What a line of metrics may hold; each may be absent. Two have another name in some events."""
 OTHER_NAMES = {"learning_rate": "lr", "memory_bytes": "memory"}
@@ -99,6 +104,14 @@ class Journal:
             kept = slice((count - 1) % stride, None, stride) if count else slice(0)
             columns = {name: list(column[kept]) for name, column in self._values.items()}
             return Series(list(self._steps[kept]), columns.pop("loss"), columns)
+
+    def total(self, metric: str) -> float | None:
+        """The sum over all steps of what is told as a mean a step; None where some line does not tell it."""
+        with self._lock:
+            total, before = 0.0, 0
+            for step, mean in zip(self._steps, self._values[metric], strict=True):
+                total, before = total + mean * (step - before), step
+        return total if before and isfinite(total) else None
 
     def log(self, tail: int) -> list[LogLine]:
         with self._lock:

@@ -4,11 +4,13 @@ from django.urls import include, path
 
 from training import evaluation_views, search_views, views
 from training.datasets import views as dataset_views
+from training.rollouts import views as rollout_views
 
 urlpatterns = [
     path("", include("training.checkpoint_pages.urls")),
     path("", include("training.lineage_pages.urls")),
     path("", include("training.fine_tuning.urls")),
+    path("jobs/<int:pk>/rollouts/", rollout_views.rollouts, name="rollouts"),
     path("datasets/", dataset_views.datasets, name="datasets"),
     path("datasets/<uuid:pk>/", dataset_views.dataset, name="dataset"),
     path("datasets/<uuid:pk>/leave-out/", dataset_views.leave_out, name="leave-out-rows"),

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 import django_filters
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -16,9 +16,12 @@ from accounts.models import Scope
 from accounts.rest.problems import Conflict
 from accounts.rest.resources import Resource
 from accounts.rest.schema import ProblemSerializer
+from training.api.rollouts import RolloutsSerializer
 from training.core.errors import JobError
 from training.fine_tuning.acts import steer_job
 from training.models import Job
+from training.rollouts.counts import rollout_counts
+from training.rollouts.steps import asked_step, read_step
 
 
 class JobSerializer(serializers.ModelSerializer[Job]):
@@ -70,6 +73,7 @@ STEERED: dict[int, Any] = {
     200: JobSerializer,
     409: OpenApiResponse(ProblemSerializer, description="Its state does not allow it now."),
 }
+NO_STEP = OpenApiResponse(ProblemSerializer, description="No such step is on record.")
 steering = extend_schema(request=None, responses=STEERED)
 
 
@@ -85,6 +89,21 @@ class Jobs(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
     def rows(self, found: QuerySet[Job]) -> QuerySet[Job]:
         """All: whoever may train may see what is being trained."""
         return found.select_related("flow", "parent").prefetch_related("checkpoints")
+
+    @extend_schema(
+        parameters=[OpenApiParameter("step", int, description="A step, from 1; by default the last.")],
+        responses={200: RolloutsSerializer, 409: NO_STEP},
+    )
+    @action(detail=True, methods=["get"])
+    def rollouts(self, request: Request, pk: str) -> Response:
+        """What reinforcement learning tried: groups learned from and dropped, and one step's answers."""
+        job = self.get_object()
+        counts = rollout_counts(job)
+        try:
+            step = read_step(job, asked_step(request.query_params.get("step", "")))
+        except JobError as error:
+            raise Conflict(str(error)) from error
+        return Response({"counts": counts and counts.to_json(), **step.to_json()})
 
     @steering
     @action(detail=True, methods=["post"])

@@ -11,6 +11,7 @@ from training.charts import Chart, job_charts
 from training.journal import LogLine, read_log, read_metrics
 from training.models import Checkpoint, Job, JobState
 from training.overview import StoreView, share_of, store_view, stores_of, stores_planned
+from training.rollouts.counts import RolloutCounts, rollout_counts
 
 CURVE_POINTS = 240
 LOG_LINES = 120
@@ -48,6 +49,7 @@ class JobView:
     checkpoints: list[Checkpoint]
     columns: list[str]
     scores: list[ScoreRow]
+    rollouts: RolloutCounts | None
     settings: list[tuple[str, str]]
     acts: list[AuditEntry]
 
@@ -95,6 +97,7 @@ def job_view(job: Job) -> JobView:
         checkpoints=checkpoints,
         columns=columns,
         scores=score_rows([before, *(checkpoint.scores for checkpoint in checkpoints)]),
+        rollouts=rollout_counts(job),
         settings=shown_settings(job.config),
         acts=list(AuditEntry.objects.filter(object_type="job", object_id=str(job.pk))[:20]),
     )

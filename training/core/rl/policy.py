@@ -14,7 +14,7 @@ from training.core.model import autocast
 from training.core.objective import Computed, Portion
 from training.core.recipe import RlvrRecipe
 from training.core.rl.collecting import Supply
-from training.core.rl.groups import STALE, Collected
+from training.core.rl.groups import NO_SIGNAL, STALE, UNUSED, Collected
 from training.core.rl.objective import Clipping, olmo_rl_loss
 from training.core.rl.record import Record
 from training.core.rl.rollouts import Rollout
@@ -126,8 +126,11 @@ def measured(collected: Collected, step: int) -> dict[str, float]:
         "reward": collected.reward,
         "asked": float(collected.asked),
         "kept": len(collected.groups) / max(1, collected.asked),
+        "no_signal": float(collected.dropped_for(NO_SIGNAL)),
         "stale": float(collected.dropped_for(STALE)),
         "unverified": float(len(collected.failures)),
+        "lost": float(collected.lost),
+        "unused": float(collected.dropped_for(UNUSED)),
         "staleness": sum(behind) / max(1, len(behind)),
         "answer_tokens": tokens / max(1, len(rollouts)),
     }
