@@ -4,6 +4,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
+from training.by_length.charts import length_charts
+from training.by_length.scores import measured_by_length
 from training.evaluation_report import badge_words
 from training.models import Evaluation, Flow
 from training.standings import findings_of, flow_standings, named_scores, stage_counts
@@ -17,7 +19,8 @@ def evaluations(request: HttpRequest) -> HttpResponse:
         return render(request, "training/no_flow.html", {"section": "flow"})
     flow = get_object_or_404(Flow, name=request.GET["flow"]) if request.GET.get("flow") else flows[0]
     standings = flow_standings(flow, request.GET.get("task", ""))
-    context = {"section": "flow", "flows": flows, "standings": standings}
+    lengths = [(checkpoint, length_charts(scores)) for checkpoint, scores in measured_by_length(flow)]
+    context = {"section": "flow", "flows": flows, "standings": standings, "lengths": lengths}
     return render(request, "training/evaluations.html", context)
 
 

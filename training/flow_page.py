@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pygal
 from django.utils.text import slugify
 
+from training.by_length.pages import length_lines, length_picture
 from training.journal import read_metrics
 from training.models import Flow
 from training.report import SCORES, Row, flow_rows
+from training.svg import standing_alone
 
 HEADINGS = {
     "greedy": "greedy",
@@ -22,18 +23,25 @@ Curve = Sequence[tuple[float, float]]
 
 
 def write_flow_page(flow: Flow, folder: Path) -> list[Path]:
-    """Write NAME.md, and NAME-rewards.svg where a stage of the flow was rewarded; the paths written."""
+    """Write NAME.md; NAME-rewards.svg where a stage was rewarded, NAME-STAGE-lengths.svg where one was
+    measured by length. The paths written."""
     folder.mkdir(parents=True, exist_ok=True)
-    page, name = folder / f"{slugify(flow.name)}.md", slugify(flow.name)
-    lines = [f"# The flow {flow.name}", "", *table_lines(flow_rows(flow))]
-    written = [page]
+    name, rows = slugify(flow.name), flow_rows(flow)
+    lines = [f"# The flow {flow.name}", "", *table_lines(rows)]
+    pictures: dict[Path, bytes] = {}
     if curves := reward_curves(flow):
         picture = folder / f"{name}-rewards.svg"
-        picture.write_bytes(reward_chart(curves))
+        pictures[picture] = reward_chart(curves)
         lines += ["", f"![Mean reward by answers sampled]({picture.name})"]
-        written.append(picture)
-    page.write_text("\n".join(lines) + "\n")
-    return written
+    for row in (row for row in rows if row.by_length):
+        picture = folder / f"{name}-{row.stage}-lengths.svg"
+        pictures[picture] = length_picture(row.by_length)
+        lines += ["", f"## {row.stage}, by length", "", *length_lines(row.by_length)]
+        lines += ["", f"![Scores by length]({picture.name})"]
+    pages = {folder / f"{name}.md": ("\n".join(lines) + "\n").encode()} | pictures
+    for path, content in pages.items():
+        path.write_bytes(content)
+    return list(pages)
 
 
 def table_lines(rows: Sequence[Row]) -> list[str]:
@@ -101,10 +109,4 @@ def reward_chart(curves: Mapping[str, Curve]) -> bytes:
     )
     for name, points in curves.items():
         chart.add(name, list(points))
-    svg = chart.render_tree()
-    for parent in list(svg.iter()):
-        for child in list(parent):
-            if str(child.tag).endswith("script"):  # what is left of pygal's tooltips
-                parent.remove(child)
-    drawn: bytes = ElementTree.tostring(svg)
-    return drawn
+    return standing_alone(chart.render_tree())

@@ -2,7 +2,7 @@
 
 from training.models import Checkpoint
 
-EXPERIMENTS = ("rl-zero", "rl-zero-spurious", "microanneal")
+EXPERIMENTS = ("rl-zero", "rl-zero-spurious", "microanneal", "long-context")
 """Stages that show something about a base model, and make none to talk to."""
 SLACK = 0.01
 """By how much a share may fall and still pass for the same."""

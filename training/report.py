@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from training.by_length.scores import LengthScore, length_scores
 from training.models import Checkpoint, Flow
 
 SCORES = ("greedy", "sampled", "pairs", "mean_tokens")
@@ -18,13 +19,15 @@ class Row:
     scores: dict[str, float]
     start: dict[str, float]
     cpu_s: float | None
+    by_length: tuple[LengthScore, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """All the scores by name, None where one was not measured."""
+        """All the scores by name, None where one was not measured; `by_length` only where there are any."""
         scores = {name: self.scores.get(name) for name in SCORES}
         start = {name: self.start.get(name) for name in SCORES}
         own = {"stage": self.stage, "step": self.step, "name": self.name}
-        return {**own, "scores": scores, "start": start, "cpu_s": self.cpu_s}
+        told = {**own, "scores": scores, "start": start, "cpu_s": self.cpu_s}
+        return told | ({"by_length": [one.to_json() for one in self.by_length]} if self.by_length else {})
 
 
 def flow_rows(flow: Flow, *, intermediate: bool = False) -> list[Row]:
@@ -43,6 +46,7 @@ def row_of(checkpoint: Checkpoint) -> Row:
         scores=checkpoint.scores,
         start=start_of(checkpoint, parent) if parent else {},
         cpu_s=checkpoint.job.cpu_s if checkpoint.job and checkpoint.final else None,
+        by_length=tuple(length_scores(checkpoint)),
     )
 
 

@@ -2,6 +2,7 @@
 holds, and words for those who do not see the curves."""
 
 from collections.abc import Callable, Mapping
+from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 FORBIDDEN = {"defs", "style", "script", "title"}
@@ -40,3 +41,13 @@ def describe(svg: Element, *, title: str, text: str) -> None:
         element = Element(tag)
         element.text = content
         svg.insert(place, element)
+
+
+def standing_alone(svg: Element) -> bytes:
+    """A chart for a file of its own: with pygal's style, without its script."""
+    for parent in list(svg.iter()):
+        for child in list(parent):
+            if str(child.tag).endswith("script"):  # what is left of pygal's tooltips
+                parent.remove(child)
+    drawn: bytes = ElementTree.tostring(svg)
+    return drawn

@@ -40,7 +40,9 @@ def details(stage: StageView) -> list[str]:
 
 
 def score_text(scores: dict[str, float]) -> str:
-    return " ".join(f"{name} {value:.2f}" for name, value in scores.items() if isinstance(value, int | float))
+    """Without those by length, which `flow_report` has."""
+    told = (one for one in scores.items() if "@" not in one[0] and isinstance(one[1], int | float))
+    return " ".join(f"{name} {value:.2f}" for name, value in told)
 
 
 def flow_line(overview: FlowOverview) -> str:

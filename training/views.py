@@ -4,6 +4,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
+from training.by_length.charts import length_charts
+from training.by_length.scores import length_scores
 from training.charts import main_chart
 from training.models import Flow
 from training.overview import FlowOverview, StageView, flow_overview, read_log, read_metrics
@@ -39,6 +41,7 @@ def flow(request: HttpRequest) -> HttpResponse:
         "chart": main_chart(read_metrics(stage.job)),
         "log": read_log(stage.job),
         "scores": named_scores(stage.scores),
+        "length_charts": length_charts(length_scores(stage.final)) if stage.final else [],
     }
     return render(request, "training/_flow.html" if request.htmx else "training/flow.html", context)
 

@@ -168,6 +168,13 @@ def test_each_stage_starts_from_one_that_the_flow_runs_before_it() -> None:
     assert None not in starts.values()
 
 
+def test_without_a_branch_long_context_stands_between_midtraining_and_sft() -> None:
+    stages = [stage for stage, _ in flow_stages(load_flow("olmo3-7b"))]
+    place = stages.index("long-context")
+    assert stages[place - 1 : place + 2] == ["midtrain", "long-context", "think-sft"]
+    assert start_of("think-sft", stages[: place + 1]) == "long-context"
+
+
 def test_rlvr_starts_from_dpo_or_where_there_is_none_from_sft() -> None:
     assert start_of("think-rlvr", ["midtrain", "think-sft", "think-dpo"]) == "think-dpo"
     assert start_of("think-rlvr", ["midtrain", "think-sft"]) == "think-sft"

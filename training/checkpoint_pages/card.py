@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from training.by_length.charts import length_charts
+from training.by_length.scores import length_scores
+from training.charts import Chart
 from training.checkpoint_pages.costs import cost_rows
 from training.checkpoint_pages.kinds import kind_of, origin_of
 from training.core.checkpoints import weight_files
@@ -55,6 +58,7 @@ class Card:
     own: list[TrainedOn]
     inherited: list[TrainedOn]
     scores: list[tuple[str, str]]
+    by_length: list[Chart]
     examined: list[Examined]
     cost: list[tuple[str, str, str]]
     settings: list[tuple[str, str]]
@@ -84,6 +88,7 @@ def card_of(checkpoint: Checkpoint) -> Card:
         own=own,
         inherited=[row for row in lineage.readings if row.checkpoint_id != checkpoint.pk],
         scores=named_scores(checkpoint.scores),
+        by_length=length_charts(length_scores(checkpoint)),
         examined=newest_evaluations(checkpoint),
         cost=cost_rows(checkpoint, lineage),
         settings=list(flat(checkpoint.config).items()),

@@ -124,9 +124,16 @@ def check_name(name: str) -> None:
 
 
 def flow_stages(flow: FlowRecipe) -> list[tuple[str, StageRecipe]]:
-    """The stages that the flow runs, in order, with their recipes."""
+    """The stages that the flow runs, in order, with their recipes; branches last, since nothing waits for
+    them."""
     parts = ((stage, getattr(flow, stage.replace("-", "_"))) for stage in STAGES)
-    return [(stage, part) for stage, part in parts if part is not None]
+    run = [(stage, part) for stage, part in parts if part is not None]
+    return sorted(run, key=lambda one: is_branch(one[1]))
+
+
+def is_branch(recipe: StageRecipe) -> bool:
+    """Whether no stage of the flow starts from this one."""
+    return isinstance(recipe, LongContextRecipe) and recipe.branch
 
 
 def start_of(stage: str, run: Container[str]) -> str | None:

@@ -61,6 +61,9 @@ class LongContextRecipe(TrainRecipe):
     """Long-context extension: YaRN on the full-attention layers, 50B tokens, a third of them long documents,
     linear from 2.074e-4 to zero."""
 
+    branch: bool = False
+    """Whether the flow goes on from the stage before: this one is then a branch of its own, run last. Olmo 3
+    goes on from here."""
     short_store: Name = ""
     """Token store of the short documents among them; empty: what the flow was midtrained on."""
     long_share: Annotated[float, Between(0.001, 0.999)] = 0.34

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.table import Table
 
+from training.by_length.scores import LengthScore
 from training.flow_page import write_flow_page
 from training.models import Flow
 from training.report import SCORES, Row, flow_rows
@@ -40,7 +41,10 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps({"checkpoints": [row.to_json() for row in rows]}, indent=1))
         else:
-            Console(file=self.stdout).print(table_of(rows))
+            console = Console(file=self.stdout)
+            console.print(table_of(rows))
+            if any(row.by_length for row in rows):
+                console.print("", length_table(rows))
 
 
 def find_flow(name: str | None) -> Flow:
@@ -73,3 +77,20 @@ def change(before: float | None, after: float | None) -> str:
     if after is None:
         return "-"
     return f"{after:.3g}" if before is None else f"{before:.3g} -> {after:.3g}"
+
+
+def length_table(rows: list[Row]) -> Table:
+    """A line for each checkpoint and kind of score that was measured by length."""
+    lengths = sorted({one.tokens for row in rows for one in row.by_length})
+    table = Table(box=None, pad_edge=False)
+    for heading in ("checkpoint", "by length", *(f"{tokens:,} tokens" for tokens in lengths)):
+        table.add_column(heading, no_wrap=True)
+    for row in rows:
+        for kind in dict.fromkeys(one.kind for one in row.by_length):
+            found = {one.tokens: one for one in row.by_length if one.kind == kind}
+            table.add_row(row.name, kind, *(length_cell(found.get(tokens)) for tokens in lengths))
+    return table
+
+
+def length_cell(score: LengthScore | None) -> str:
+    return change(None, None) if score is None else change(score.before, score.after)
