@@ -188,13 +188,13 @@ def main() -> None:
     parser.add_argument("--port", type=int)
     parser.add_argument("--seed", type=int, default=0)
     options, load = parser.parse_args(), measuring.load()
-    site = DemoSite(recipe="test")
+    site, rows = DemoSite(recipe="test"), list[Row]()
     try:
         prepare(site, options)
-        rows = [
-            summary(program, killings(site, program, options.moments, options.seed))
-            for program in options.programs
-        ]
+        for program in options.programs:
+            rows.append(summary(program, killings(site, program, options.moments, options.seed)))
+    except KeyboardInterrupt:
+        print("Stopped: what was done is kept.")
     finally:
         if not options.home:
             site.remove()

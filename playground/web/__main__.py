@@ -8,7 +8,7 @@ import resource
 import sys
 from typing import Any
 
-import uvicorn.main
+import uvicorn
 
 PROTOCOL = "playground.web.slow_clients:PatientProtocol"
 SPARE_FILES = 256
@@ -32,7 +32,7 @@ def bounded(options: dict[str, Any]) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
-    command = uvicorn.main.main
+    command = uvicorn.main
     run = command.callback
     assert run is not None
     command.callback = lambda **options: run(**bounded(options))
