@@ -14,7 +14,7 @@ from playground.cancellation import end
 from playground.chat.answer_state import AnswerState
 from playground.chat.answer_stream import AnswerStream
 from playground.chat.bell import rung
-from playground.chat.presentation import LiveHtml
+from playground.chat.live_html import LiveHtml
 from playground.chat.settling import settle
 from playground.models import Message
 from playground.traces.painting import AnswerHtml

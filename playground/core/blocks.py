@@ -43,12 +43,15 @@ class GrowingBlocks:
         self._done: list[Block] = []
         self._rest = 0  # where the first block begins that may still change
         self.references: References = ()
+        self.unchanged = 0
+        """So many of the first blocks are at the last call what they were at the one before."""
 
     def grow(self, text: str) -> list[Block]:
         """The blocks of `text`, which begins with the text before, or else is looked at anew."""
         if not text.startswith(self._text):
             self._done, self._rest, self.references = [], 0, ()
         self._text = text
+        self.unchanged = len(self._done)
         rest, references = cut(self._cutter, text, self._rest)
         open_from = next((n for n in reversed(range(len(rest))) if begins_for_certain(rest, n)), 0)
         if open_from:

@@ -6,8 +6,7 @@ from html import escape
 from itertools import groupby
 from typing import Any
 
-from playground.core.blocks import Block, GrowingBlocks, References
-from playground.core.markdown import CUTTER, painted_text, paints_of, render_block, render_blocks
+from playground.core.markdown import painted_text, render_blocks
 from playground.core.rendering.paints import Paint
 from playground.core.think_split import split_thinking
 from playground.core.tools.hiding import without_calls
@@ -101,25 +100,6 @@ def answer_html(
         thinking_open=parts.thinking is not None and not parts.thinking_closed,
         thinking_words=len(parts.thinking_text.split()),
     )
-
-
-class LivePart:
-    """The thinking or the answer of a text that grows: HTML of its blocks; those that did not change stay."""
-
-    def __init__(self) -> None:
-        self._blocks = GrowingBlocks(CUTTER)
-        self._known: list[tuple[Block, tuple[Paint, ...], References, str]] = []
-
-    def html(self, text: str, paints: Sequence[Paint]) -> list[str]:
-        blocks = self._blocks.grow(text)
-        references = self._blocks.references
-        known, self._known = self._known, []
-        for number, (block, own) in enumerate(zip(blocks, paints_of(blocks, paints), strict=True)):
-            before = known[number] if number < len(known) else None
-            same = before is not None and before[:3] == (block, own, references)
-            html = before[3] if before and same else render_block(block.source, own, references)
-            self._known.append((block, own, references, html))
-        return [html for *_, html in self._known]
 
 
 def plain_html(text: str, lit: Sequence[Lit], address: Address) -> AnswerHtml:

@@ -21,10 +21,10 @@ from playground.chat import outbox
 from playground.chat.answer_stream import AnswerStream, Event
 from playground.chat.drafts import Draft, Superseded, save, take
 from playground.chat.following import AnswerState
+from playground.chat.live_html import LiveHtml
 from playground.chat.live_spans import LiveSpans
 from playground.chat.outbox import Outbox
 from playground.chat.page_stream import SentBlocks, common_length, page_events
-from playground.chat.presentation import LiveHtml
 from playground.chat.settling import settle_abandoned
 from playground.chat.threads import Prompt, create_thread
 from playground.completions import Piece
@@ -177,17 +177,21 @@ async def test_an_answer_that_has_ended_needs_no_stream(answer: Message) -> None
     assert page.final == f"the end of {answer.pk}"
 
 
-TEXTS = st.text(st.sampled_from("ab *`#-\n\n𝒳|<$"), max_size=60)
+TEXTS = st.text(st.sampled_from("ab *`#-\n\n𝒳|<$"), max_size=60).map(
+    lambda text: text.replace("###", "\n\n[a]: /b\n\n").replace("$$$", "</think>\n\n").replace("**", "[a] ")
+)
 SPANS = st.sets(
-    st.tuples(st.integers(0, 30), st.integers(1, 20)).map(lambda at: (at[0], sum(at))), max_size=4
+    st.tuples(st.integers(0, 150), st.integers(1, 40)).map(lambda at: (at[0], sum(at))), max_size=4
 )
 
 
 @tried(deadline=None)
-@given(st.lists(st.tuples(TEXTS, SPANS), min_size=1, max_size=6))
-def test_edits_of_any_text_bring_a_page_to_it(states: list[tuple[str, set[tuple[int, int]]]]) -> None:
-    page, message, live, text = Page(), Message(), LiveHtml(Message()), ""
-    sent = SentBlocks(message)
+@given(st.sampled_from(["", "<think>"]), st.lists(st.tuples(TEXTS, SPANS), min_size=1, max_size=6))
+def test_edits_of_any_text_bring_a_page_to_it(
+    thinking: str, states: list[tuple[str, set[tuple[int, int]]]]
+) -> None:
+    page, message, text = Page(), Message(), thinking
+    live, sent = LiveHtml(message), SentBlocks(message)
     for more, spans in states:
         text += more
         state = AnswerState(text=text, spans={span for span in spans if span[1] <= len(text)})
@@ -195,6 +199,7 @@ def test_edits_of_any_text_bring_a_page_to_it(states: list[tuple[str, set[tuple[
         for event in sent.update(state, html, "1-1").split("\n\n"):
             page.take(event)
         assert page.blocks == {"thinking": html.thinking, "answer": html.answer}
+        assert html == LiveHtml(message).of(state)
 
 
 @given(st.text("ab𝒳"), st.text("ab𝒳"), st.text("ab𝒳"))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from accounts.models import User
 from playground.chat.answer_state import AnswerState
-from playground.chat.presentation import LiveHtml
+from playground.chat.live_html import LiveHtml
 from playground.core.rendering.paints import Paint
 from playground.core.tools.hiding import call_ranges, without_calls
 from playground.models import Message, MessageState, ToolServer
