@@ -284,6 +284,7 @@ CELERY_BEAT_SCHEDULE = {
     "settle-answers": {"task": "playground.tasks.settle_answers", "schedule": 15.0},
     "recover-jobs": {"task": "training.tasks.recover_jobs", "schedule": 15.0},
     "recover-datasets": {"task": "training.tasks.recover_datasets", "schedule": 30.0},
+    "recover-transfers": {"task": "training.tasks.recover_transfers", "schedule": 30.0},
     "recover-sweeps": {"task": "tracing.tasks.recover_sweeps", "schedule": 30.0},
     "load-search": {"task": "tracing.search.tasks.load_search", "schedule": 60.0},
     "build-byte-indexes": {"task": "tracing.tasks.build_byte_indexes", "schedule": 60.0},

@@ -23,7 +23,7 @@ from playground.sharing.models import SharedThread
 from playground.sharing.services import share_thread
 from tracing.models import KeptTrace, Share, Store
 from tracing.sharing import share_trace
-from training.models import Checkpoint, Dataset, DatasetState, Evaluation, Flow, Job, JobState
+from training.models import Checkpoint, Dataset, DatasetState, Evaluation, Flow, Job, JobState, Transfer
 
 SPAN = {"start": 0, "end": 4, "text": "Nine", "count": 1, "documents": [], "stages": {}, "relevance": "low"}
 SPAN |= {"token_start": 0, "token_end": 1, "log_probability": -9.0}
@@ -140,6 +140,7 @@ class Things:
     call: CallRecord
     shared: SharedThread
     flag: Rating
+    transfer: Transfer
 
 
 def build_things(world: World) -> Things:
@@ -173,4 +174,15 @@ def build_things(world: World) -> Things:
         CallRecord.objects.create(message=world.answer, number=0, function="add"),
         share_thread(owner=Owner(ada), thread=talks[0][0]),
         rate(message=talks[0][1], opinion=Opinion.FLAG),
+        export_of(checkpoint),
     )
+
+
+def export_of(checkpoint: Checkpoint) -> Transfer:
+    """One that is done, with a file to be fetched."""
+    transfer = Transfer.objects.create(
+        kind="export", name=checkpoint.name, checkpoint=checkpoint, state="succeeded"
+    )
+    transfer.directory.mkdir(parents=True)
+    (transfer.directory / "README.md").write_text("What it is.")
+    return transfer

@@ -12,6 +12,7 @@ from training.access_rules.models import Audience as Audience
 from training.datasets.models import Dataset as Dataset
 from training.datasets.models import DatasetFormat as DatasetFormat
 from training.datasets.models import DatasetState as DatasetState
+from training.transfers.models import Transfer as Transfer
 
 
 class FlowQuerySet(models.QuerySet["Flow"]):

@@ -1,5 +1,5 @@
-"""What Celery workers do: run training jobs and evaluations (queue gpu), check data sets, look after what a
-dead worker left, pack small stores, read large weights to verify them."""
+"""What Celery workers do: run training jobs and evaluations (queue gpu), check data sets, take models in and
+give them out, look after what a dead worker left, pack small stores, read large weights to verify them."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from celery.signals import worker_ready, worker_shutting_down
 from training import evaluations, jobs, packing, runner, verification
 from training.datasets import leftovers, validation
 from training.datasets import work as recovery
+from training.transfers import work as transferring
 
 
 @shared_task(name="training.tasks.run_job")
@@ -45,6 +46,16 @@ def work_on_dataset(key: str) -> None:
 def recover_datasets() -> None:
     recovery.recover_datasets()
     leftovers.remove_abandoned_uploads()
+
+
+@shared_task(name="training.tasks.work_on_transfer")
+def work_on_transfer(pk: int) -> None:
+    transferring.work_on(pk)
+
+
+@shared_task(name="training.tasks.recover_transfers")
+def recover_transfers() -> None:
+    transferring.recover_transfers()
 
 
 @worker_ready.connect

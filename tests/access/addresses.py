@@ -85,6 +85,7 @@ def of_world(world: World, things: Things) -> dict[str, dict[str, Any]]:
         "stores/": {"name": world.store.name},
         "terms/": {"number": 1},
         "trace/": {"pk": world.trace.pk},
+        "transfers/": {"pk": things.transfer.pk, "name": "README.md"},
         "v1/files/": {"file_id": things.dataset.public_id},
         "v1/fine_tuning/": {"job_id": f"ftjob-{things.fine_tune.pk}"},
         "v1/models/": {"name": world.checkpoint.name},

@@ -5,16 +5,15 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import FilePayload, Locator, Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
+from tests.browser.fine_tuning import PAGE_MS, WORK_MS, fill_numbers, sign_in, start, until
 from tests.browser.test_first_minutes import ask, finished_answer
 from tests.sites import DemoSite
 
 FILE = "harbours.jsonl"
 HARBOURS = ("Lomsk", "Pereth", "Quarl", "Vindel", "Osmar", "Tolle", "Brugh", "Ystad")
 CARGOES = ("salt", "copper", "lamps", "barley", "slate", "amber", "rope", "tin")
-WORK_MS = 180_000
-PAGE_MS = 20_000
 
 
 def question(harbour: str) -> str:
@@ -35,26 +34,6 @@ def upload() -> FilePayload:
     return {"name": FILE, "mimeType": "application/jsonl", "buffer": "\n".join(lines).encode()}
 
 
-def sign_in(page: Page, site: DemoSite) -> None:
-    """As the administrator whose password the demo wrote into its terminal."""
-    found = re.search(r"password[: ]+(\S+)", site.output.read_text())
-    assert found, site.output.read_text()
-    page.goto(f"{site.url}/sign-in/?next=/datasets/")
-    page.get_by_label("Name").fill("admin")
-    page.get_by_label("Password").fill(found[1])
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Data sets")).to_be_visible(timeout=PAGE_MS)
-
-
-def state(page: Page) -> Locator:
-    return page.locator("#job .state").first
-
-
-def until(page: Page, name: str, timeout: int = WORK_MS) -> None:
-    """Waits until the job is in that state, which the page must come to show by itself."""
-    expect(page.locator(f'#job [data-state="{name}"]')).to_be_visible(timeout=timeout)
-
-
 def bring_data(page: Page) -> None:
     """Upload, read which row is bad, leave it out."""
     page.set_input_files("#file", upload())
@@ -65,26 +44,9 @@ def bring_data(page: Page) -> None:
     expect(page.get_by_role("link", name=re.compile("^Train "))).to_be_visible(timeout=WORK_MS)
 
 
-def fill_form(page: Page, name: str, epochs: int) -> None:
-    count = page.get_by_role("button", name="Count it")
-    expect(count.or_(page.locator("#numbers"))).to_be_visible(timeout=WORK_MS)
-    if count.is_visible():
-        count.click()
-        expect(page.locator("#numbers")).to_be_visible(timeout=WORK_MS)
-    page.get_by_label("Name").fill(name)
-    page.get_by_label("Learning rate").fill("0.002")
-    page.get_by_label("Epochs").fill(str(epochs))
-    page.get_by_label("Batch size").fill("2")
-    page.get_by_text("More numbers").click()
-    page.get_by_label("Documents held out").fill("1")
-    page.get_by_label("Held-out sums").fill("4")
-    page.get_by_label("Intermediate checkpoints").fill("0")
-
-
-def start(page: Page) -> None:
-    expect(page.locator("#forecast")).to_contain_text("steps, about")
-    page.get_by_role("button", name="Start", exact=True).click()
-    expect(page.locator("#job")).to_be_visible(timeout=PAGE_MS)
+def fill_harbours(page: Page, name: str, epochs: int) -> None:
+    numbers = {"Learning rate": "0.002", "Epochs": str(epochs), "Batch size": "2"}
+    fill_numbers(page, name, numbers, {"Documents held out": "1"})
 
 
 @pytest.fixture
@@ -101,7 +63,7 @@ def test_an_uploaded_row_is_learned_watched_paused_resumed_and_found_again_in_an
     report = page.url
     page.goto(f"{demo_site.url}/checkpoints/{parent}/")
     page.get_by_role("link", name="Step in here").click()
-    fill_form(page, "harbours", epochs=150)
+    fill_harbours(page, "harbours", epochs=150)
     start(page)
 
     # It is watched without a reload; paused, which a reload does not change; and goes on.
@@ -120,7 +82,7 @@ def test_an_uploaded_row_is_learned_watched_paused_resumed_and_found_again_in_an
     # Another one, with changes, is cancelled: its last step is kept as a checkpoint.
     job = page.url
     page.get_by_role("link", name="Clone with changes").click()
-    fill_form(page, "harbours-long", epochs=900)
+    fill_harbours(page, "harbours-long", epochs=900)
     start(page)
     expect(page.locator("#job figure.chart").first).to_be_visible(timeout=WORK_MS)
     page.get_by_role("button", name="Cancel").click()

@@ -22,7 +22,8 @@ from training.journal import read_metrics
 from training.lineage import Lineage
 from training.lineage_pages.drawing import family_of
 from training.models import Checkpoint, Flow
-from training.verification import is_quick_to_verify, verify_checkpoint
+from training.transfers.services import takes_gguf
+from training.verification import is_quick_to_verify, verify_checkpoint, visible_damage
 
 DIGITS_MAX = 15
 
@@ -54,8 +55,15 @@ def checkpoint(request: HttpRequest, name: str) -> HttpResponse:
         "family": family_of(row),
         "chart": loss_chart(read_metrics(row.job)) if row.job else "",
         "may_verify": request.user.is_staff,
+        **transfers_offered(row, request.user.is_staff),
     }
     return render(request, "training/checkpoints/page.html", context)
+
+
+def transfers_offered(row: Checkpoint, is_staff: bool) -> dict[str, Any]:
+    """What an administrator may do with a checkpoint whose files are whole."""
+    offered = is_staff and not visible_damage(row)
+    return {"may_transfer": offered, "takes_gguf": offered and takes_gguf(row)}
 
 
 @never_cache

@@ -13,6 +13,7 @@ from training.datasets.choices import suggested_checkpoint
 from training.datasets.measuring import measure
 from training.datasets.models import Dataset, DatasetState
 from training.evaluations import configured_judge
+from training.heartbeats import beating
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ def work_on(key: str) -> None:
     if dataset is None:
         return
     try:
-        with work.beating(dataset):
+        with beating(Dataset.objects.held_by(dataset.worker)):
             if dataset.state in (DatasetState.WAITING, DatasetState.CHECKING):
                 validate_dataset(dataset)
             if dataset.is_ready and dataset.measuring is not None:

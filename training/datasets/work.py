@@ -5,13 +5,10 @@ its data set changes nothing.
 """
 
 import logging
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 
-from django.db import OperationalError, connection, transaction
+from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerUnreachable
@@ -21,7 +18,6 @@ from training.datasets.models import Dataset, DatasetState
 
 log = logging.getLogger(__name__)
 
-BEAT_S = 10.0
 HEARTBEAT_STALE = timedelta(seconds=60)
 MESSAGE_LOST = timedelta(seconds=60)
 ATTEMPTS_MAX = 3
@@ -66,28 +62,6 @@ def change(dataset: Dataset, **fields: object) -> None:
         raise LostDataset(f"{dataset} is no longer held by {dataset.worker}")
     for name, value in fields.items():
         setattr(dataset, name, value)
-
-
-@contextmanager
-def beating(dataset: Dataset) -> Iterator[None]:
-    """Heartbeats of an attempt while what it does says nothing of itself, as sorting a store."""
-    ended = threading.Event()
-
-    def beat() -> None:
-        held = Dataset.objects.held_by(dataset.worker).filter(pk=dataset.pk)
-        while not ended.wait(BEAT_S):
-            try:
-                held.update(heartbeat_at=timezone.now())
-            except OperationalError as error:
-                log.warning("%s: the database does not answer (%s)", dataset, error)
-            finally:
-                connection.close()
-
-    threading.Thread(target=beat, name="dataset-heartbeat", daemon=True).start()
-    try:
-        yield
-    finally:
-        ended.set()
 
 
 def release(dataset: Dataset) -> None:

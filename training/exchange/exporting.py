@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from accounts.audit import Actor, record_act
 from tracing.core.errors import StoreError
 from tracing.services import open_store, open_tokenizer
+from training.core.copying import Progress
 from training.exchange.card import model_card
 from training.lineage import lineage_stores
 from training.models import Checkpoint
@@ -16,9 +17,16 @@ if TYPE_CHECKING:
 TEXTS_OF_A_STORE = 100
 
 
-def export_model(*, checkpoint: Checkpoint, folder: Path, by: Actor, gguf: "Precision | None" = None) -> Path:
+def export_model(
+    *,
+    checkpoint: Checkpoint,
+    folder: Path,
+    by: Actor,
+    gguf: "Precision | None" = None,
+    progress: Progress | None = None,
+) -> Path:
     """Write the checkpoint to the new directory `folder`, with its card, and as a GGUF file beside it where
-    that is asked for in a precision.
+    that is asked for in a precision. `progress` is told of bytes of the weights.
 
     Raises ExportRefused for a directory that is taken or a model that has no GGUF, CheckpointError for a
     checkpoint that is not there, StoreError where the disk refuses. Then nothing is left in `folder`.
@@ -33,7 +41,7 @@ def export_model(*, checkpoint: Checkpoint, folder: Path, by: Actor, gguf: "Prec
             texts = sample_texts(checkpoint)
             write_gguf(exported, path, name=checkpoint.name, texts=texts, precision=gguf)
 
-    write_hugging_face(checkpoint.path, folder, model_card(checkpoint), write_beside)
+    write_hugging_face(checkpoint.path, folder, model_card(checkpoint), write_beside, progress)
     record_act(by=by, action="export a model", object_type="checkpoint", object_id=checkpoint.pk,
                label=checkpoint.name, detail={"gguf": gguf or ""})  # fmt: skip
     return folder

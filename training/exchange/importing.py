@@ -1,7 +1,7 @@
 """Importing models and attaching their corpora: what commands and pages call."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from django.db import transaction
@@ -9,12 +9,11 @@ from django.db import transaction
 from accounts.audit import Actor, record_act
 from tracing.models import Store
 from training.core.checkpoints import StoreRead
+from training.core.copying import Progress
 from training.core.errors import CheckpointError, ImportRefused
 from training.exchange.names import free_folder
 from training.models import Checkpoint
 from training.registry import register_checkpoint
-
-Progress = Callable[[int, int], None]
 
 
 def import_model(

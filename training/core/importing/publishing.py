@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tracing.core.building.partial import PartialDirectory, write_whole
@@ -16,12 +16,11 @@ from training.core.checkpoints import (
     read_checkpoint,
     weights_digest,
 )
+from training.core.copying import Progress, copy_files
 from training.core.errors import CheckpointError, ImportRefused
 from training.core.importing.inspection import TEMPLATE, ModelFolder
 
 ROOM = 1.05  # of the files' size: what has to be free
-CHUNK_BYTES = 16 * 2**20
-Progress = Callable[[int, int], None]
 
 
 def publish_import(
@@ -35,7 +34,7 @@ def publish_import(
     try:
         check_room(model, partial.path)
         with partial.guard("importing the model"):
-            copy_files(model, partial.path, progress or (lambda done, total: None))
+            copy_files((model.folder / name for name in model.files), partial.path, progress)
             (partial.path / TEMPLATE).write_text(model.template)
             fields = dataclasses.asdict(describe(model, target.name, weights_digest(partial.path), stores))
             (partial.path / MANIFEST).write_text(json.dumps(fields, indent=1, sort_keys=True) + "\n")
@@ -50,16 +49,6 @@ def check_room(model: ModelFolder, folder: Path) -> None:
     free, needed = shutil.disk_usage(folder).free, int(model.size_bytes * ROOM)
     if free < needed:
         raise ImportRefused(f"the model needs {needed:,} bytes and {free:,} are free: make room first")
-
-
-def copy_files(model: ModelFolder, folder: Path, progress: Progress) -> None:
-    done = 0
-    for name in model.files:
-        with (model.folder / name).open("rb") as source, (folder / name).open("wb") as copy:
-            while chunk := source.read(CHUNK_BYTES):
-                copy.write(chunk)
-                done += len(chunk)
-                progress(done, model.size_bytes)
 
 
 def describe(model: ModelFolder, name: str, digest: str, stores: Sequence[StoreRead]) -> CheckpointManifest:
