@@ -40,6 +40,11 @@ class Plot:
 
 PLOTS = (
     Plot("loss", "Loss", "How surprised the model is by the tokens that it is to learn: lower is better."),
+    Plot(
+        "validation_loss",
+        "Validation loss",
+        "Of rows that it never learns. Where it rises, stop.",
+    ),
     Plot("reward", "Reward", "Mean reward of the answers that were tried.", percent),
     Plot("accuracy", "Preference accuracy", "Pairs whose chosen answer has gained on the other.", percent),
     Plot("margin", "Preference margin", "How far the chosen answers are ahead, times beta."),
@@ -52,7 +57,7 @@ PLOTS = (
     Plot("mfu", "MFU", "Share of the processor's peak that goes into the model.", percent),
     Plot("memory_bytes", "Memory", "Highest use so far.", gibibytes),
 )
-LOSS, REWARD = PLOTS[:2]
+LOSS, REWARD = PLOTS[0], PLOTS[2]
 
 
 @dataclass(frozen=True)

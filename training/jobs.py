@@ -1,5 +1,7 @@
 """The life of a job: waiting -> queued -> running -> succeeded, failed, paused or cancelled.
 
+A fine-tune whose data is not a token store yet is validating first (fine_tuning/preparing.py).
+
 Every change is one conditional UPDATE, so two processes that race for a job cannot both win. A worker holds a
 job by a name of its own attempt (`Job.worker`) and a heartbeat; whoever finds the heartbeat old may queue the
 job again, and the old worker's later writes then match no row.
@@ -39,12 +41,19 @@ def enqueue(job: Job) -> None:
         transaction.on_commit(partial(send, job.pk))
 
 
-def send(job_id: int) -> None:
-    """Sends a job's message to the workers. Without a broker the job stays queued, to be sent again later."""
-    from training.tasks import run_job
+def send_later(job: Job) -> None:
+    """Sends its message once the transaction commits."""
+    transaction.on_commit(partial(send, job.pk))
 
+
+def send(job_id: int) -> None:
+    """Sends a job's message to the workers: to prepare its data, or to run. Without a broker the job stays as
+    it is, to be sent again later."""
+    from training.tasks import prepare_job, run_job
+
+    validating = Job.objects.filter(pk=job_id, state=JobState.VALIDATING).exists()
     try:
-        run_job.delay(job_id)
+        (prepare_job if validating else run_job).delay(job_id)
     except BrokerUnreachable as error:
         log.warning("job %d stays queued: Redis does not answer (%s)", job_id, error)
 
@@ -143,11 +152,17 @@ def crash(job: Job, reason: str) -> None:
         transaction.on_commit(partial(send, job.pk))
 
 
+def again() -> Case:
+    """The state of a job that is taken up again: queued, or validating where its data was never ready."""
+    unready = When(asked__isnull=False, then=Value(JobState.VALIDATING))
+    return Case(unready, default=Value(JobState.QUEUED))
+
+
 def retry_job(job: Job) -> bool:
     """Queues a failed job again from its last saved state. False where it had not failed."""
     failed = Job.objects.filter(pk=job.pk, state=JobState.FAILED)
     with transaction.atomic():
-        if not failed.update(state=JobState.QUEUED, crashes=0, finished_at=None, enqueued_at=timezone.now()):
+        if not failed.update(state=again(), crashes=0, finished_at=None, enqueued_at=timezone.now()):
             return False
         transaction.on_commit(partial(send, job.pk))
     return True

@@ -36,6 +36,7 @@ METRICS = (
     "unverified",
     "lost",
     "unused",
+    "validation_loss",
 )
 """What a line of metrics may hold; each may be absent. Two have another name in some events."""
 OTHER_NAMES = {"learning_rate": "lr", "memory_bytes": "memory"}

@@ -11,8 +11,9 @@ from training.core.bounds import build
 from training.core.errors import JobError
 from training.core.recipe import MicroannealRecipe
 from training.core.recipe_files import recipe_table
+from training.fine_tuning.checks import free_name
 from training.fine_tuning.defaults import carried
-from training.fine_tuning.services import begin, free_name
+from training.fine_tuning.services import begin
 from training.models import Checkpoint, Job
 
 STAGE = "microanneal"

@@ -43,6 +43,7 @@ class Flow(models.Model):
 
 class JobState(models.TextChoices):
     WAITING = "waiting", "waiting for an earlier stage"
+    VALIDATING = "validating", "preparing its data"
     QUEUED = "queued", "queued"
     RUNNING = "running", "running"
     SUCCEEDED = "succeeded", "done"
@@ -64,6 +65,10 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Running in that worker's hands: every write of an attempt goes through this, so that a worker
         which lost its job to another changes nothing."""
         return self.filter(state=JobState.RUNNING, worker=worker)
+
+    def validated_by(self, worker: str) -> "JobQuerySet":
+        """In the hands of that worker, which prepares their data."""
+        return self.filter(state=JobState.VALIDATING, worker=worker)
 
     def unfinished(self) -> "JobQuerySet":
         return self.exclude(state=JobState.SUCCEEDED)
@@ -94,6 +99,19 @@ class Job(models.Model):
         on_delete=models.SET_NULL,
         related_name="jobs",
         help_text="The upload that it reads, if it reads one.",
+    )
+    validation = models.ForeignKey(
+        Dataset,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="validated_jobs",
+        help_text="The upload that it is measured on as it trains, and never learns.",
+    )
+    asked = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="While its data is prepared: the settings that were asked for, of which `config` is made.",
     )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs"

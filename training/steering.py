@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from training.core.errors import JobError
 from training.core.saved import newest_state
-from training.jobs import send
+from training.jobs import again, send
 from training.models import Job, JobState, Wanted
 
 
@@ -33,11 +33,11 @@ def resume_job(job: Job) -> Job:
     """Queues a paused job, or one that failed, to go on from its last saved state; one that is being paused
     just goes on. Raises JobError."""
     pausing = Q(state=JobState.RUNNING, wanted=Wanted.PAUSE)
-    again = {"state": JobState.QUEUED, "finished_at": None, "enqueued_at": timezone.now(), "crashes": 0}
+    fresh = {"state": again(), "finished_at": None, "enqueued_at": timezone.now(), "crashes": 0}
     with transaction.atomic():
         if moved(job, pausing, wanted=Wanted.NOTHING):
             return job
-        if not moved(job, Q(state__in=[JobState.PAUSED, JobState.FAILED]), **again):
+        if not moved(job, Q(state__in=[JobState.PAUSED, JobState.FAILED]), **fresh):
             raise refusal(job, "resumed", "one that is paused or failed can be")
         transaction.on_commit(partial(send, job.pk))
     return job
@@ -47,7 +47,7 @@ def cancel_job(job: Job) -> Job:
     """Ends the job for good. What it published stays; what it has learned since is published by the worker
     that runs it, or, of a paused or queued one with a saved state, by the next that is free. Where that takes
     too long, cancelling it once more ends it at once, without. Raises JobError."""
-    idle = Q(state__in=[JobState.QUEUED, JobState.PAUSED, JobState.WAITING])
+    idle = Q(state__in=[JobState.QUEUED, JobState.PAUSED, JobState.WAITING, JobState.VALIDATING])
     now = timezone.now()
     with transaction.atomic():
         if moved(job, Q(state=JobState.RUNNING), wanted=Wanted.CANCEL) or publish_first(job):

@@ -9,6 +9,7 @@ from celery.signals import worker_ready, worker_shutting_down
 from training import evaluations, jobs, packing, runner, verification
 from training.datasets import leftovers, validation
 from training.datasets import work as recovery
+from training.fine_tuning import preparing
 from training.transfers import work as transferring
 
 
@@ -17,9 +18,15 @@ def run_job(job_id: int) -> None:
     runner.run_job(job_id)
 
 
+@shared_task(name="training.tasks.prepare_job")
+def prepare_job(job_id: int) -> None:
+    preparing.prepare_job(job_id)
+
+
 @shared_task(name="training.tasks.recover_jobs")
 def recover_jobs() -> None:
     jobs.recover_jobs()
+    preparing.recover_preparations()
 
 
 @shared_task(name="training.tasks.pack_lineages")

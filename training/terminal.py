@@ -13,6 +13,7 @@ STYLES = {
     JobState.FAILED: "bold red",
     JobState.QUEUED: "yellow",
     JobState.WAITING: "dim",
+    JobState.VALIDATING: "dim",
     JobState.PAUSED: "magenta",
     JobState.CANCELLED: "dim strike",
 }

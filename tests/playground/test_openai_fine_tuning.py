@@ -1,19 +1,26 @@
 """/v1/fine_tuning/jobs with OpenAI's own client, sync and async, against a live server; jobs really train."""
 
 from collections.abc import Iterator
+from datetime import timedelta
+from math import isfinite
 from typing import Any
 
 import httpx
 import openai
 import pytest
 import redis
+from django.conf import settings
+from django.utils import timezone
 
 from accounts.models import Scope, User
 from accounts.services import create_key
+from playground.database import in_database
 from tests.training.datasets.uploads import CHAT, OPENAI_PREFERENCE, PROMPT, chat, jsonl
 from training import steering
 from training.core.recipe import RlvrRecipe
 from training.fine_tuning.defaults import default_settings
+from training.fine_tuning.preparing import prepare_job, recover_preparations
+from training.journal import read_metrics
 from training.models import Checkpoint, Dataset, DatasetState, Flow, Job, JobState
 from training.runner import run_job
 
@@ -58,18 +65,26 @@ def row_of(job: Any) -> Job:
     return Job.objects.get(pk=int(job.id.removeprefix("ftjob-")))
 
 
+def prepared(job: Any) -> Job:
+    """The job once a worker has made its data's store."""
+    prepare_job(row_of(job).pk)
+    return row_of(job)
+
+
 def test_a_job_is_started_trained_followed_and_served(client: openai.OpenAI, parent: Checkpoint) -> None:
     """The whole path of OpenAI's guide: file, job, events, checkpoints, model."""
     hyperparameters = {"n_epochs": 1, "batch_size": 4, "learning_rate_multiplier": "auto"}
     method = {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}}
     job = start(client, parent, method=method, suffix="My Model!", seed=7, metadata={"who": "ada"})
-    assert (job.object, job.status, job.model, job.seed) == ("fine_tuning.job", "queued", parent.name, 7)
+    assert (job.object, job.model, job.seed) == ("fine_tuning.job", parent.name, 7)
+    assert job.status == "validating_files"
     assert (job.fine_tuned_model, job.finished_at, job.error) == (None, None, None)
     assert job.method.supervised.hyperparameters.n_epochs == 1
     assert job.metadata == {"who": "ada"}
     assert (job.stage, job.parent, job.parent_digest) == ("instruct-sft", parent.name, parent.digest)
 
-    run_job(row_of(job).pk)
+    assert not list((settings.HOME / "stores").glob(f"data-{row_of(job).dataset_id.hex[:16]}-*"))
+    run_job(prepared(job).pk)
     done = client.fine_tuning.jobs.retrieve(job.id)
     assert done.status == "succeeded", done.error
     assert done.error is None
@@ -97,7 +112,7 @@ def test_a_job_is_started_trained_followed_and_served(client: openai.OpenAI, par
 
 def test_auto_is_what_the_form_would_choose(client: openai.OpenAI, parent: Checkpoint) -> None:
     auto = {"n_epochs": "auto", "batch_size": "auto", "learning_rate_multiplier": "auto"}
-    job = row_of(start(client, parent, hyperparameters=auto))
+    job = prepared(start(client, parent, hyperparameters=auto))
     assert job.dataset is not None
     usual = default_settings(stage="instruct-sft", parent=parent, store=job.dataset.store)
     assert {name: job.config[name] for name in usual} == usual
@@ -106,13 +121,13 @@ def test_auto_is_what_the_form_would_choose(client: openai.OpenAI, parent: Check
 def test_hyperparameters_reach_the_recipe(client: openai.OpenAI, parent: Checkpoint) -> None:
     usual = default_settings(stage="instruct-dpo", parent=parent, store=None)
     dpo = {"hyperparameters": {"beta": 2, "learning_rate_multiplier": 0.5, "batch_size": 3, "n_epochs": 2}}
-    job = row_of(start(client, parent, OPENAI_PREFERENCE, method={"type": "dpo", "dpo": dpo}))
+    job = prepared(start(client, parent, OPENAI_PREFERENCE, method={"type": "dpo", "dpo": dpo}))
     assert (job.stage, job.config["beta"], job.config["batch_size"]) == ("instruct-dpo", 2, 3)
     assert job.config["learning_rate"] == pytest.approx(usual["learning_rate"] / 2)
     assert job.config["epochs"] == 2
     rl = {"hyperparameters": {"n_epochs": 3, "batch_size": 2, "compute_multiplier": 2}}
     prompts = [PROMPT | {"prompt": f"{n}?"} for n in range(5)]
-    job = row_of(start(client, parent, *prompts, method={"type": "reinforcement", "reinforcement": rl}))
+    job = prepared(start(client, parent, *prompts, method={"type": "reinforcement", "reinforcement": rl}))
     assert (job.stage, job.config["steps"], job.config["answers"]) == (
         "instruct-rlvr",
         8,
@@ -127,6 +142,9 @@ def test_our_own_fields_say_stage_and_settings(client: openai.OpenAI, parent: Ch
 
 def test_a_job_is_paused_resumed_and_cancelled(client: openai.OpenAI, parent: Checkpoint) -> None:
     job = start(client, parent)
+    with pytest.raises(openai.BadRequestError, match="cannot be paused"):
+        client.fine_tuning.jobs.pause(job.id)
+    prepared(job)
     assert client.fine_tuning.jobs.pause(job.id).status == "paused"
     assert client.fine_tuning.jobs.resume(job.id).status == "queued"
     assert client.fine_tuning.jobs.cancel(job.id).status == "cancelled"
@@ -147,6 +165,8 @@ async def test_the_async_client_does_the_same(
         file = await client.files.create(file=("rows.jsonl", jsonl(*ROWS)), purpose="fine-tune")
         jobs = client.fine_tuning.jobs
         job = await jobs.create(model=parent.name, training_file=file.id)
+        assert (await jobs.retrieve(job.id)).status == "validating_files"
+        await in_database(prepared, job)
         assert (await jobs.retrieve(job.id)).status == "queued"
         assert [each.id async for each in jobs.list()] == [job.id]
         assert [event async for event in jobs.list_events(job.id)] == []
@@ -220,6 +240,81 @@ def test_a_file_that_another_worker_checks_is_a_conflict(
     with pytest.raises(openai.ConflictError) as refused:
         client.fine_tuning.jobs.create(model=parent.name, training_file=file)
     assert refused.value.code == "file_not_ready"
+
+
+def test_a_job_is_measured_on_the_validation_file_as_it_trains(
+    client: openai.OpenAI, parent: Checkpoint
+) -> None:
+    unseen = send(client, *[chat(f"Question {n}?", f"Answer {n}.") for n in range(30, 36)])
+    job = start(client, parent, validation_file=unseen, hyperparameters={"n_epochs": 1, "batch_size": 1})
+    assert job.validation_file == unseen
+    run_job(prepared(job).pk)
+    done = client.fine_tuning.jobs.retrieve(job.id)
+    assert done.status == "succeeded", done.error
+    series = read_metrics(row_of(job)).of("validation_loss")
+    told = [loss for loss in series if isfinite(loss)]
+    assert len(told) >= 3
+    assert told[-1] < told[0]  # the rows are alike
+    final = client.fine_tuning.jobs.checkpoints.list(job.id).data[0]
+    assert final.metrics.full_valid_loss == pytest.approx(told[-1])
+    events = client.fine_tuning.jobs.list_events(job.id, limit=100).data
+    assert told[-1] in [event.data.get("valid_loss") for event in events if event.type == "metrics"]
+    rows = Checkpoint.objects.get(job=row_of(job), final=True).stores.values_list("name", flat=True)
+    assert not [name for name in rows if unseen.removeprefix("file-")[:16] in name]  # it learned none of them
+
+
+def test_validation_files_are_for_supervised_jobs_and_of_conversations(
+    client: openai.OpenAI, parent: Checkpoint
+) -> None:
+    pairs = send(client, OPENAI_PREFERENCE)
+    with pytest.raises(openai.BadRequestError, match="reads conversations"):
+        start(client, parent, validation_file=pairs)
+    with pytest.raises(openai.BadRequestError, match="takes no validation data"):
+        start(client, parent, OPENAI_PREFERENCE, method={"type": "dpo"}, validation_file=pairs)
+    with pytest.raises(openai.BadRequestError, match="line 1") as refused:
+        start(client, parent, validation_file=send(client, "{"))
+    assert (refused.value.code, refused.value.param) == ("invalid_validation_file", "validation_file")
+    assert not Job.objects.exclude(parent=None).exists()
+
+
+def test_data_that_cannot_be_prepared_fails_the_job_and_is_tried_again(
+    client: openai.OpenAI, parent: Checkpoint
+) -> None:
+    job = start(client, parent, hyperparameters={"n_epochs": 3})
+    Dataset.objects.update(state=DatasetState.FAILED, error="The file was lost.")
+    prepared(job)
+    failed = client.fine_tuning.jobs.retrieve(job.id)
+    assert (failed.status, failed.fine_tuned_model) == ("failed", None)
+    assert "The file was lost." in failed.error.message  # type: ignore[union-attr]
+    Dataset.objects.update(state=DatasetState.READY, error="")
+    assert client.fine_tuning.jobs.resume(job.id).status == "validating_files"
+    assert prepared(job).state == JobState.QUEUED
+    assert (row_of(job).config["epochs"], row_of(job).asked) == (3, None)
+
+
+def test_a_job_that_is_cancelled_while_its_data_is_prepared_stays_cancelled(
+    client: openai.OpenAI, parent: Checkpoint
+) -> None:
+    job = start(client, parent)
+    Job.objects.filter(pk=row_of(job).pk).update(worker="another")
+    assert client.fine_tuning.jobs.cancel(job.id).status == "cancelled"
+    assert prepared(job).state == JobState.CANCELLED
+
+
+def test_a_preparation_whose_worker_died_is_done_by_another_and_given_up_after_three(
+    client: openai.OpenAI, parent: Checkpoint
+) -> None:
+    job = row_of(start(client, parent))
+    assert recover_preparations() == []
+    for _ in range(3):
+        assert Job.objects.get(pk=job.pk).state == JobState.VALIDATING
+        Job.objects.filter(pk=job.pk).update(
+            worker="host 1 1 gone", heartbeat_at=timezone.now() - timedelta(minutes=5)
+        )
+        recover_preparations()
+    job.refresh_from_db()
+    assert (job.state, job.worker) == (JobState.FAILED, "")
+    assert "three times" in job.error
 
 
 def test_a_failed_job_says_why(client: openai.OpenAI, parent: Checkpoint) -> None:

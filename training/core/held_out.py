@@ -1,12 +1,14 @@
 """What a model makes of the documents that were kept out of its training."""
 
-# ruff: noqa: N806  (capitals at the end of a name are the array's shape)
+# ruff: noqa: N803, N806  (capitals at the end of a name are the array's shape)
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tracing.core.stores.store import TokenStore
 from training.core.batches import IGNORED, read_batch
@@ -24,20 +26,28 @@ def held_out_loss(model: Any, store: TokenStore, recipe: TrainRecipe, padding: i
     where none are."""
     if not recipe.held_out:
         return {}
+    _, held_N = split(store.documents, recipe.held_out, pairs=False)
+    loss = mean_loss(model, store, held_N, recipe.sequence_length, padding)
+    return {} if loss is None else {"held_out_loss": loss}
+
+
+def mean_loss(
+    model: Any, store: TokenStore, documents_N: NDArray[np.int64], width: int, padding: int
+) -> float | None:
+    """Of the labelled tokens of these documents, in nats a token; None where there are none. Documents are
+    cut at `width` tokens."""
     lengths = document_lengths(store)
-    _, held_N = split(len(lengths), recipe.held_out, pairs=False)
-    width = recipe.sequence_length
-    inner = DataOrder(lengths[held_N], seed=0, sequence_length=width, batch_size=1, packing="whole")
+    inner = DataOrder(lengths[documents_N], seed=0, sequence_length=width, batch_size=1, packing="whole")
     total, tokens = 0.0, 0
     with evaluating(model):
-        order = SubsetOrder(inner, held_N, len(lengths))
+        order = SubsetOrder(inner, documents_N, len(lengths))
         for step in range(inner.steps_in_epochs(1)):
             batch = read_batch(store, order, step, batch_size=1, sequence_length=width, padding=padding)
             labelled = int((batch.labels_BT != IGNORED).sum())
             if labelled:
                 total += labelled * next_token_loss(model, batch.to(model.device), 0.0)[1].item()
                 tokens += labelled
-    return {"held_out_loss": total / tokens} if tokens else {}
+    return total / tokens if tokens else None
 
 
 def held_out_pairs(model: Any, store: TokenStore, recipe: TrainRecipe, padding: int) -> Scores:

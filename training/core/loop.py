@@ -7,6 +7,7 @@ import time
 import torch
 
 from training.core.errors import DivergedError
+from training.core.evaluation.exam import Scores
 from training.core.gauge import new_gauge
 from training.core.meter import Meter
 from training.core.objective import NextToken, Objective
@@ -17,6 +18,7 @@ from training.core.publishing import Publisher
 from training.core.stage import Stage
 from training.core.state import StateStore
 from training.core.threads import Governor
+from training.core.validation import is_due
 
 METRIC_STEPS = 10
 
@@ -61,6 +63,8 @@ class Loop:
             start = self._resume()
         self._stage.model.train()
         self._publish_due(start)
+        if start == 0 and self._stage.validate is not None:
+            self._events.write("metric", step=0, **self._validated())
         for step in range(start, self.steps):
             self._stop_if_wanted(step)
             self._step(step)
@@ -114,7 +118,10 @@ class Loop:
         self._events.progress("training", done, self.steps, "steps", self._meter.seconds(self.steps - done))
         if done % METRIC_STEPS == 0 or done == self.steps:
             tokens = done * self._meter.step_tokens
-            self._events.write("metric", step=done, tokens=tokens, **self._meter.line())
+            line = self._meter.line()
+            if is_due(done, self.steps, METRIC_STEPS):
+                line |= self._validated()
+            self._events.write("metric", step=done, tokens=tokens, **line)
         if self._is_save_due(done) and done < self.steps:
             self._save(done)
 
@@ -123,6 +130,13 @@ class Loop:
         once = self._is_due(done) and not self._objective.is_repeatable
         late = time.monotonic() - self._saved_at >= self._recipe.save_s
         return once or bool(self._world.told("late" if late else ""))
+
+    def _validated(self) -> Scores:
+        """What the model as it is makes of the rows that it never learns, of a stage that has any."""
+        if self._stage.validate is None:
+            return {}
+        with self._meter.paused(), whole_model(self._stage):
+            return self._stage.validate()
 
     def _is_due(self, done: int) -> bool:
         return done in self._publisher.milestones and not self._publisher.is_published(done)

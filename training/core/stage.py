@@ -28,6 +28,8 @@ class Stage:
     """How its checkpoints are to be spoken to: plain or chatml."""
     evaluate: Callable[[bool], Scores]
     """Scores of the model as it is; True for the final checkpoint's full evaluation."""
+    validate: Callable[[], Scores] | None = None
+    """Of rows that are never learned: what is told beside the loss now and then."""
     reads: Callable[[int], tuple[StoreRead, ...]] | None = None
     """The stores that were trained on after so many steps, where that is not `store` alone."""
     before: Scores = field(default_factory=dict)

@@ -8,8 +8,8 @@ from django import forms
 from training.core.bounds import Between
 from training.core.recipe import AdapterRecipe
 from training.core.recipe_files import STAGES
+from training.fine_tuning.checks import NAME_CHARACTERS_MAX
 from training.fine_tuning.numbers import LORA, Number, numbers_for
-from training.fine_tuning.services import NAME_CHARACTERS_MAX
 
 
 class NumbersForm(forms.Form):

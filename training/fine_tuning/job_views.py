@@ -15,7 +15,7 @@ from training.fine_tuning.presentation import job_view, listed_jobs, shares
 from training.models import JobState
 
 PAGE_ROWS = 40
-AT_WORK = (JobState.QUEUED, JobState.RUNNING)
+AT_WORK = (JobState.VALIDATING, JobState.QUEUED, JobState.RUNNING)
 
 
 @never_cache

@@ -18,6 +18,7 @@ LOG_LINES = 120
 ENDED = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 SCORES = {
     "held_out_loss": "loss on documents held out",
+    "validation_loss": "loss on the validation data",
     "pairs": "pairs held out, chosen preferred",
     "greedy": "held-out sums, greedy",
     "sampled": "held-out sums, sampled",
@@ -25,7 +26,12 @@ SCORES = {
     "mean_tokens": "tokens an answer",
     "recited": "library answers to the letter",
 }
-AMOUNTS = {"held_out_loss": "{:.3f}", "mean_tokens": "{:.1f}", "recited": "{:.0f}"}
+AMOUNTS = {
+    "held_out_loss": "{:.3f}",
+    "validation_loss": "{:.3f}",
+    "mean_tokens": "{:.1f}",
+    "recited": "{:.0f}",
+}
 """Scores that are no shares."""
 
 
@@ -79,7 +85,7 @@ class JobView:
 
 def listed_jobs() -> QuerySet[Job]:
     """All jobs, those of fine-tunes and of flows, the newest first."""
-    return Job.objects.select_related("flow", "parent", "owner", "dataset").order_by("-pk")
+    return Job.objects.select_related("flow", "parent", "owner", "dataset", "validation").order_by("-pk")
 
 
 def job_view(job: Job) -> JobView:

@@ -9,18 +9,33 @@ from training.past_events import Place
 
 METHODS = {"sft": "supervised", "dpo": "dpo", "rlvr": "reinforcement", "zero": "reinforcement"}
 """By the last word of a stage's name; any other stage is supervised."""
-STATUS = {JobState.WAITING: "queued", JobState.QUEUED: "queued"}
+STATUS = {
+    JobState.VALIDATING: "validating_files",
+    JobState.WAITING: "queued",
+    JobState.QUEUED: "queued",
+}
 EVENT_KINDS = frozenset({"log", "metric", "checkpoint", "failed", "done", "stopped"})
 LEVELS = {"warning": "warn", "warn": "warn", "error": "error"}
-NUMBERS = ("loss", "learning_rate", "reward", "accuracy", "margin", "gradient_norm", "tokens", "tokens_per_s")
+NUMBERS = (
+    "loss",
+    "validation_loss",
+    "learning_rate",
+    "reward",
+    "accuracy",
+    "margin",
+    "gradient_norm",
+    "tokens",
+    "tokens_per_s",
+)
 
 
 def job_object(job: Job) -> dict[str, Any]:
-    """With `select_related("flow", "parent", "dataset", "request")`, and checkpoints prefetched."""
+    """With flow, parent, both data sets and the request selected, and checkpoints prefetched."""
     asked = request_of(job)
     final = next((each for each in job.checkpoints.all() if each.final), None)
     ended = job.state in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
     parent = job.parent
+    settings = job.asked["settings"] if job.asked else job.config
     return {
         "id": f"ftjob-{job.pk}",
         "object": "fine_tuning.job",
@@ -32,11 +47,11 @@ def job_object(job: Job) -> dict[str, Any]:
         "status": STATUS.get(JobState(job.state), str(job.state)),
         "error": error_of(job),
         "training_file": job.dataset.public_id if job.dataset else "",
-        "validation_file": None,
+        "validation_file": job.validation.public_id if job.validation else None,
         "result_files": [],
         "hyperparameters": asked["hyperparameters"],
         "method": {asked["method"]: {"hyperparameters": asked["hyperparameters"]}, "type": asked["method"]},
-        "seed": int(job.config.get("seed") or 0),
+        "seed": int(settings.get("seed") or 0),
         "trained_tokens": trained_tokens(final),
         "estimated_finish": estimated_finish(job),
         "integrations": [],
@@ -50,7 +65,7 @@ def job_object(job: Job) -> dict[str, Any]:
         "store": job.config.get("store") or None,
         "fine_tuned_model_digest": final.digest if final else None,
         "condition": job.condition,
-        "settings": job.config,
+        "settings": settings,
     }
 
 
@@ -80,6 +95,7 @@ def estimated_finish(job: Job) -> int | None:
 
 
 def checkpoint_object(checkpoint: Checkpoint) -> dict[str, Any]:
+    scores = checkpoint.scores
     return {
         "id": f"ftckpt-{checkpoint.pk}",
         "object": "fine_tuning.job.checkpoint",
@@ -90,7 +106,7 @@ def checkpoint_object(checkpoint: Checkpoint) -> dict[str, Any]:
         "metrics": {
             "step": checkpoint.step,
             "train_loss": checkpoint.metrics.get("loss"),
-            "full_valid_loss": checkpoint.scores.get("held_out_loss"),
+            "full_valid_loss": scores.get("validation_loss", scores.get("held_out_loss")),
         },
         "digest": checkpoint.digest,
         "stage": checkpoint.stage,
@@ -136,6 +152,6 @@ def metrics(event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     given = {name: event[name] for name in NUMBERS if event.get(name) is not None}
     words = ", ".join(f"{name} {value:.4g}" for name, value in given.items() if name != "tokens")
     data = {"step": event.get("step"), **given}
-    return f"Step {event.get('step')}: {words}", data | (
-        {"train_loss": given["loss"]} if "loss" in given else {}
-    )
+    theirs = {"train_loss": "loss", "valid_loss": "validation_loss"}
+    data |= {name: given[ours] for name, ours in theirs.items() if ours in given}
+    return f"Step {event.get('step')}: {words}", data

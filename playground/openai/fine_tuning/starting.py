@@ -1,6 +1,5 @@
 """A program's request becomes a fine-tune: OpenAI's words in those of a recipe."""
 
-import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +14,10 @@ from playground.openai.models import find_checkpoint
 from training.core.chat import CHATML
 from training.core.recipe import RlvrRecipe
 from training.datasets.models import Dataset, DatasetState
-from training.datasets.services import ready_store
 from training.datasets.validation import check_here
+from training.fine_tuning.checks import free_name
 from training.fine_tuning.defaults import default_settings
-from training.fine_tuning.services import free_name, start_fine_tune
+from training.fine_tuning.services import start_fine_tune
 from training.models import Checkpoint, Job
 
 SUFFIX_CHARACTERS_MAX = 20
@@ -37,40 +36,40 @@ class Asked:
 
 def start_job(body: CreateJob, user: User, by: Actor) -> Job:
     """The job, queued. Raises ApiError, TrainingError or TracingError, with nothing begun."""
-    if body.validation_file is not None:
-        own_file(body.validation_file, user, "validation_file")
-        message = (
-            "validation_file is not supported: leave it out. Some rows of the training file are held out and "
-            "measured instead (held_out in settings; full_valid_loss of the checkpoints)."
-        )
-        raise ApiError(400, message, code="unsupported_parameter", param="validation_file")
     parent = find_checkpoint(body.model, user)
-    dataset = checked_file(own_file(body.training_file, user, "training_file"))
+    dataset = checked_file(body.training_file, user, "training_file")
+    validation = None
+    if body.validation_file is not None:
+        validation = checked_file(body.validation_file, user, "validation_file")
     asked = Asked(body, parent, dataset, body.stage or stage_of(body.chosen[0], parent, dataset))
     job = start_fine_tune(
         owner=user,
         parent=parent,
         stage=asked.stage,
         dataset=dataset,
+        validation=validation,
         settings=settings_of(asked),
+        passes=passes_of(body),
         name=name_of(parent, asked.stage, body.suffix),
         adapter=body.adapter,
         by=by,
+        later=True,
     )
     FineTuneRequest.objects.create(job=job, method=body.chosen[0], body=kept(body))
     return job
 
 
-def checked_file(dataset: Dataset) -> Dataset:
+def checked_file(file_id: str, user: User, param: str) -> Dataset:
     """The file, all rows checked: here and now where no worker has got to a small one. Raises ApiError."""
+    dataset = own_file(file_id, user, param)
     if not dataset.is_ready:
         dataset = check_here(dataset)
     if dataset.state in (DatasetState.WAITING, DatasetState.CHECKING):
         message = f"{dataset.public_id} is still being checked: ask again when its status is processed."
-        raise ApiError(409, message, code="file_not_ready", param="training_file")
+        raise ApiError(409, message, code="file_not_ready", param=param)
     if not dataset.is_ready:
         message = f"{dataset.public_id} cannot be used: {details(dataset)}"
-        raise ApiError(400, message, code="invalid_training_file", param="training_file")
+        raise ApiError(400, message, code=f"invalid_{param}", param=param)
     return dataset
 
 
@@ -98,8 +97,8 @@ def settings_of(asked: Asked) -> dict[str, Any]:
         settings |= rates(asked, float(given["learning_rate_multiplier"]))
     if "compute_multiplier" in given:
         settings["answers"] = max(2, round(RlvrRecipe.answers * given["compute_multiplier"]))
-    if "n_epochs" in given:
-        settings |= passes(asked, given["n_epochs"], settings.get("batch_size"))
+    if "n_epochs" in given and asked.body.chosen[0] != "reinforcement":
+        settings |= {"epochs": float(given["n_epochs"]), "tokens": 0}
     return settings | asked.body.settings
 
 
@@ -110,14 +109,10 @@ def rates(asked: Asked, factor: float) -> dict[str, float]:
     return {name: float(f"{rate:.6g}") for name, rate in rated.items()}
 
 
-def passes(asked: Asked, epochs: int, batch_size: int | None) -> dict[str, Any]:
-    """Times through the data; of reinforcement, whose recipe counts steps, as many steps."""
-    if asked.body.chosen[0] != "reinforcement":
-        return {"epochs": float(epochs), "tokens": 0}
-    store = ready_store(dataset=asked.dataset, checkpoint=asked.parent)
-    usual = default_settings(stage=asked.stage, parent=asked.parent, store=store)
-    size = batch_size or usual.get("batch_size") or RlvrRecipe.batch_size
-    return {"steps": max(1, math.ceil(asked.dataset.rows * epochs / size))}
+def passes_of(body: CreateJob) -> int:
+    """Times through the prompts, of reinforcement, whose recipe counts steps; 0 where nobody said."""
+    method, chosen = body.chosen
+    return chosen.n_epochs if method == "reinforcement" and isinstance(chosen.n_epochs, int) else 0
 
 
 def name_of(parent: Checkpoint, stage: str, suffix: str | None) -> str:

@@ -65,7 +65,7 @@ cancel, pause, resume = steer("cancel"), steer("pause"), steer("resume")
 
 def own_jobs(user: User) -> QuerySet[Job]:
     rows = Job.objects.filter(owner=user, parent__isnull=False).order_by("-pk")
-    return rows.select_related("flow", "parent", "dataset").prefetch_related("checkpoints")
+    return rows.select_related("flow", "parent", "dataset", "validation").prefetch_related("checkpoints")
 
 
 def own_job(job_id: str, user: User, param: str = "fine_tuning_job_id") -> Job:

@@ -23,6 +23,9 @@ class ThinkSftRecipe(TrainRecipe):
     schedule: Literal["cosine", "linear", "hold"] = "linear"
     warmup_steps: Count = 100
     weight_decay: Share = 0.0
+    validation_store: Name = ""
+    """Token store of conversations that are never trained on, and whose loss is told about ten times on the
+    way (`validation_loss`); empty: none."""
 
 
 @dataclass(frozen=True)

@@ -1,55 +1,9 @@
-"""Think SFT: the midtrained model learns to chat, and to work an answer out in <think> before it gives it.
+"""Think SFT: the midtrained model learns to chat, and to work an answer out in <think> before it gives it."""
 
-Conversations are kept whole; the loss is taken on the assistant's tokens alone.
-"""
-
-from training.core.adapters.start import load_start
-from training.core.chat import CHATML, PAD
-from training.core.evaluation.exam import CHAT, Scores
-from training.core.held_out import held_out_loss
 from training.core.job import Job
-from training.core.loop import train
 from training.core.recipe import ThinkSftRecipe
-from training.core.stage import Stage
-from training.core.stages.setup import (
-    arithmetic_scores,
-    library_scores,
-    open_parent,
-    open_store,
-    open_tokenizer,
-    recipe_of,
-    taught_numbers,
-)
-from training.core.tokenizer import special_id
+from training.core.stages.sft import run_sft
 
 
 def run(job: Job) -> None:
-    recipe = recipe_of(job, ThinkSftRecipe)
-    tokenizer = open_tokenizer(job)
-    with open_store(job, recipe) as store:
-        parent, start = open_parent(job, store)
-        model = load_start(parent, recipe)
-        numbers, padding = taught_numbers(job), special_id(tokenizer, PAD)
-
-        def evaluate(final: bool) -> Scores:
-            sums = arithmetic_scores(
-                model, tokenizer, store, recipe, CHAT, final=final, thinking=True, numbers=numbers
-            )
-            held_out = held_out_loss(model, store, recipe, padding)
-            return sums | held_out | (library_scores(model, tokenizer, store) if final else {})
-
-        train(
-            Stage(
-                job,
-                recipe,
-                model,
-                store,
-                job.tokenizer_folder,
-                padding=padding,
-                chat=CHATML,
-                evaluate=evaluate,
-                before=held_out_loss(model, store, recipe, padding),
-                parents=(start.name,),
-                thinking=True,
-            )
-        )
+    run_sft(job, ThinkSftRecipe, thinking=True)
