@@ -246,7 +246,7 @@ def test_a_job_is_measured_on_the_validation_file_as_it_trains(
     client: openai.OpenAI, parent: Checkpoint
 ) -> None:
     unseen = send(client, *[chat(f"Question {n}?", f"Answer {n}.") for n in range(30, 36)])
-    job = start(client, parent, validation_file=unseen, hyperparameters={"n_epochs": 1, "batch_size": 1})
+    job = start(client, parent, validation_file=unseen, hyperparameters={"n_epochs": 4, "batch_size": 1})
     assert job.validation_file == unseen
     run_job(prepared(job).pk)
     done = client.fine_tuning.jobs.retrieve(job.id)
@@ -319,7 +319,7 @@ def test_a_preparation_whose_worker_died_is_done_by_another_and_given_up_after_t
 
 def test_a_failed_job_says_why(client: openai.OpenAI, parent: Checkpoint) -> None:
     job = start(client, parent)
-    Job.objects.filter(pk=row_of(job).pk).update(state=JobState.FAILED, error="The disk is full.")
+    Job.objects.filter(pk=prepared(job).pk).update(state=JobState.FAILED, error="The disk is full.")
     failed = client.fine_tuning.jobs.retrieve(job.id)
     assert (failed.status, failed.error.message) == ("failed", "The disk is full.")  # type: ignore[union-attr]
     assert steering.resume_job(row_of(job)).state == JobState.QUEUED

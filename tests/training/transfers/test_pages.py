@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.http import StreamingHttpResponse
 from django.test import Client
@@ -138,10 +139,13 @@ def fetched(client: Client, transfer: Transfer, name: str) -> bytes:
     response = client.get(f"/transfers/{transfer.pk}/files/{name}")
     assert isinstance(response, StreamingHttpResponse)
     assert response.headers["Content-Disposition"] == f'attachment; filename="{name}"'
-    with pytest.warns(Warning, match="asynchronous"):  # the site is served asynchronously, the client is not
-        content = response.getvalue()
+    content = async_to_sync(whole)(response)
     assert len(content) == int(response.headers["Content-Length"])
     return content
+
+
+async def whole(response: StreamingHttpResponse) -> bytes:
+    return b"".join([chunk async for chunk in response])
 
 
 def test_gguf_is_offered_where_it_can_be_written(administrator: Client, instruct: Checkpoint) -> None:
