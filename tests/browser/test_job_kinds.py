@@ -51,6 +51,14 @@ def chat_with_it(page: Page, asked: str, model: str) -> None:
     finished_answer(page)
 
 
+def trace_text(page: Page, site: DemoSite, model: str, text: str) -> None:
+    """Traces a text of one's own, and opens what is behind its first lit words."""
+    page.goto(f"{site.url}/trace/?model={model}")
+    page.get_by_label("Text").fill(text)
+    page.get_by_role("button", name="Trace").click()
+    page.locator("a.span").first.click(timeout=PAGE_MS)
+
+
 def documents_behind_the_answer(page: Page) -> Any:
     page.locator("article a.span").first.click()
     return page.locator(".panel").last
@@ -72,13 +80,8 @@ def test_answers_that_were_preferred_are_learned_and_lead_back_to_their_row(
     until(page, "succeeded")
     expect(page.get_by_role("row", name=re.compile("pairs held out"))).to_be_visible()
     chat_with_it(page, known[0][0], "weir-instruct-dpo")
-    page.get_by_role("link", name="Trace", exact=True).click()
-    page.get_by_label("Model").select_option("weir-instruct-dpo")
-    page.get_by_label("Text").fill(rows[2]["rejected"])
-    page.get_by_role("button", name="Trace").click()
-    page.locator("a.span").first.click(timeout=PAGE_MS)
-    row = page.get_by_role("link", name=re.compile(r"weir\.jsonl, row 3")).first
-    expect(row).to_be_visible(timeout=PAGE_MS)
+    trace_text(page, demo_site, "weir-instruct-dpo", rows[2]["rejected"])
+    expect(page.get_by_role("link", name=re.compile(r"weir\.jsonl, row 3")).first).to_be_visible()
 
 
 def test_rewarded_answers_are_learned_and_lead_back_to_the_prompt_they_answer(
@@ -92,12 +95,15 @@ def test_rewarded_answers_are_learned_and_lead_back_to_the_prompt_they_answer(
     ]
     bring_rows(page, demo_site, "ferries.jsonl", rows)
     step_in(page, demo_site, parent, "RLVR, instruct", "ferries.jsonl")
-    numbers = {"Steps": "3", "Batch size": "4", "Answers to a prompt": "4", "Longest answer": "24"}
+    numbers = {"Steps": "12", "Batch size": "4", "Answers to a prompt": "4", "Longest answer": "24"}
     fill_numbers(page, "ferries", numbers)
     start(page)
     until(page, "succeeded")
     expect(page.locator("#job figure.chart").filter(has_text="Reward")).to_be_visible()
     chat_with_it(page, rows[0]["prompt"], "ferries-instruct-rlvr")
+    trace_text(page, demo_site, "ferries-instruct-rlvr", rows[0]["prompt"])
+    row = page.get_by_role("link", name=re.compile(r"ferries\.jsonl, row \d")).first
+    expect(row).to_be_visible()
 
 
 def test_an_adapter_answers_without_a_restart_and_its_rated_answer_becomes_a_row(
