@@ -149,7 +149,7 @@ def test_killed_in_mid_training_it_goes_on_and_ctrl_c_leaves_no_process(bare_sit
     assert site.processes() == []
 
     site.start()
-    site.wait_until_trained()
+    site.wait_until(lambda: running_stage(site) == "think-sft", "the stage after midtrain", 600)
     after = site.rows("SELECT name, digest, created_at FROM training_checkpoint ORDER BY id")
     assert after[: len(before)] == before
     attempts = dict(site.rows("SELECT stage, attempts FROM training_job"))
