@@ -21,10 +21,10 @@ from playground.completions import (
     Started,
     Usage,
     Waiting,
-    attempt,
     prepare,
     stream_completion,
 )
+from playground.completions.attempts import attempt
 from playground.core.engine_client import client_of
 from playground.core.errors import EngineUnavailable, PromptTooLong
 from playground.core.prompt import ChatFormat
