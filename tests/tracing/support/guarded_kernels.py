@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracing.core.matching import kernels
+from tracing.core.matching.query import MET_NUMBERS
 from tracing.core.matching.words import Table
+from tracing.core.stores.heads import Tree
 
 PAGE, LIBC = mmap.PAGESIZE, ctypes.CDLL(None)
 
@@ -41,10 +43,14 @@ def case(rng: np.random.Generator) -> None:
     if rng.random() < 0.8:
         pointers -= pointers % width
     table = guarded(pointers.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :pointer].ravel())
-    states = [guarded(np.zeros(1, dtype=np.uint8)) for _ in range(3)]
-    top = guarded(np.zeros(8 * int(rng.choice([2, 8, 64])), dtype=np.uint8))
-    addresses = (array.ctypes.data for array in (data, table, *states[:2], top))
-    shard = Table._make([*addresses, size, width, pointer, top.size // 8])
+    states = [guarded(np.zeros(1, dtype=np.uint8)) for _ in range(4)]
+    tree = Tree(entries, int(rng.integers(0, 3)))
+    heads = guarded(tree.fill(random_words(rng, tree.heads)).view(np.uint8))
+    if rng.random() < 0.5:
+        heads = bytes_of(rng, heads.size)
+    layout = guarded(tree.layout.view(np.uint8))
+    addresses = (array.ctypes.data for array in (data, table, *states[:2], heads, states[3], layout))
+    shard = Table._make([*addresses, size, width, pointer])
     search(shard, rng)
     offsets = guarded(rng.integers(0, size + 9, 5).astype("<u8").view(np.uint8)).view("<u8")
     offsets.flags.writeable = False
@@ -52,19 +58,25 @@ def case(rng: np.random.Generator) -> None:
     kernels.locate(shard, offsets, states[2], ranks, found)
 
 
+def random_words(rng: np.random.Generator, count: int) -> NDArray[np.uint64]:
+    """Words in order, often the same."""
+    return np.sort(rng.integers(0, int(rng.choice([2, 1 << 63])), count).astype(np.uint64))
+
+
 def search(shard: Table, rng: np.random.Generator) -> None:
     tokens, entries = int(rng.integers(1, 40)), shard.size // shard.width
     text = bytes_of(rng, tokens * shard.width)
     gaps = np.sort(rng.integers(0, tokens, int(rng.integers(0, 3))))
     reaches = np.arange(tokens)
-    if kernels.extend_reaches(shard, text, gaps, 0, tokens, reaches) == kernels.OK:
+    met, room = np.full((tokens, MET_NUMBERS), -1), guarded(np.zeros(kernels.ROOM_BYTES, dtype=np.uint8))
+    if kernels.extend_reaches(shard, text, gaps, room, 0, tokens, reaches, met) == kernels.OK:
         assert (reaches >= np.arange(tokens)).all()
         assert (reaches <= tokens).all()
     starts = rng.integers(0, tokens, 9)
     known = int(rng.integers(0, 3))
     stops = np.maximum(starts + known, starts + 1 + rng.integers(0, tokens, 9)).clip(max=tokens)
     lows, highs = np.sort(rng.integers(0, entries + 1, (2, 9)), axis=0)
-    kernels.find_ranges(shard, text, gaps, known, starts, stops, lows, highs)
+    kernels.find_ranges(shard, text, gaps, room, known, starts, stops, lows, highs, met)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tracing.core.building.description import Description, make_manifest
+from tracing.core.building.heads_file import write_heads
 from tracing.core.building.partial import sync_directory
 from tracing.core.building.shard_files import check_token_files, checksum_shard, complete_shard, shards_in
 from tracing.core.errors import StoreDamaged, StoreError, StoreExists, StoreMismatch, StoreMissing
@@ -66,8 +67,9 @@ def check_foreign_index(
 ) -> Adoption:
     """Check an index as `verify_store` does; with `adopt`, make it a store.
 
-    metadata.N (empty objects), metaoff.N and unigram.N are made where they are missing, then blocks.N and
-    manifest.json, in a directory of their own until all is sound; the files that are there are only read.
+    metadata.N (empty objects), metaoff.N and unigram.N are made where they are missing, then blocks.N,
+    heads.N for large shards and manifest.json, in a directory of their own until all is sound; the files
+    that are there are only read.
     Raises StoreDamaged, StoreMissing, StoreMismatch, StoreExists, or StoreError where the disk refuses.
     """
     directory = index.directory.resolve()
@@ -120,7 +122,9 @@ def _complete(beside: Path, directory: Path, described: Description) -> list[str
         made += complete_shard(beside, number, kind)
         files |= checksum_shard(beside, number)
         made.append(f"blocks.{number}")
-    write_manifest(make_manifest(described, files), beside)
+    manifest = make_manifest(described, files)
+    made += write_heads(beside, manifest)
+    write_manifest(manifest, beside)
     return [*made, MANIFEST]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from tracing.core.building.description import DESCRIPTION, Description, make_manifest
+from tracing.core.building.heads_file import write_heads
 from tracing.core.building.partial import sync_directory, write_whole
 from tracing.core.building.shard_files import check_token_files, checksum_shard, complete_shard, shards_in
 from tracing.core.errors import StoreError, StoreExists
@@ -59,5 +60,6 @@ def index_directory(
         files |= checksum_shard(directory, number)
     progress("publish", 1.0)
     manifest = make_manifest(described, files)
+    write_heads(directory, manifest)
     write_whole(directory / MANIFEST, lambda path: path.write_text(manifest_text(manifest)))
     return manifest

@@ -31,7 +31,8 @@ class Searched(Protocol):
 
 @dataclass(frozen=True)
 class Ranges:
-    """Suffix-array ranges of n sequences: ranks lows..highs, each of shape [rows, n]."""
+    """Suffix-array ranges of n sequences: ranks lows..highs, each of shape [rows, n]; 0..0 for those that
+    a row does not have."""
 
     lows: Longs
     highs: Longs

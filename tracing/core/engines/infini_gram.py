@@ -168,7 +168,9 @@ class InfiniGramEngine:
         found: list[Any] = []
         for first in range(0, len(sequences), CHUNK_SEQUENCES):
             found += store.ask("find", queries=sequences[first : first + CHUNK_SEQUENCES])
-        return np.array(found, dtype=np.int64).reshape(len(sequences), store.manifest.shards, 2)
+        ranges = np.array(found, dtype=np.int64).reshape(len(sequences), store.manifest.shards, 2)
+        ranges[ranges[..., 0] >= ranges[..., 1]] = 0  # one way to say that there is none
+        return ranges
 
 
 __all__ = ["InfiniGramEngine", "InfiniGramStore"]

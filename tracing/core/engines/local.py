@@ -15,7 +15,7 @@ from tracing.core.engines.engine import Cancel, Excerpt, Longs, Place, Ranges, T
 from tracing.core.errors import StoreDamaged
 from tracing.core.matching import kernels
 from tracing.core.matching.query import Query
-from tracing.core.matching.words import DAMAGED, Table
+from tracing.core.matching.words import DAMAGED, Bytes, Table
 from tracing.core.stores.shard import Shard
 from tracing.core.stores.store import TokenStore
 
@@ -28,6 +28,7 @@ class LocalEngine:
     def __init__(self, stores: Sequence[TokenStore]) -> None:
         self._rows = [(store, number) for store in stores for number in range(len(store.shards))]
         self.shards = [store.shards[number] for store, number in self._rows]
+        self._heads = [shard.heads for shard in self.shards]  # kept as long as the tables point to them
         self._tables = [table_of(shard) for shard in self.shards]
 
     @contextmanager
@@ -45,7 +46,8 @@ class LocalEngine:
         reaches, searches = places.copy(), self._searches(query)
         for begin, end in paced(query.size):
             for shard, search in searches:
-                _check(shard, kernels.extend_reaches(*search, begin, end, reaches))
+                met = query.meet(shard, begin, end)
+                _check(shard, kernels.extend_reaches(*search, begin, end, reaches, met))
         reaches -= places
         return reaches
 
@@ -60,8 +62,12 @@ class LocalEngine:
         searches = self._searches(query)
         for begin, end in paced(starts.size):
             for row, (shard, search) in enumerate(searches):
-                part = [array[begin:end] for array in (starts, stops, lows[row], highs[row])]
-                _check(shard, kernels.find_ranges(*search, known, *part))
+                sought, found = (
+                    (starts[begin:end], stops[begin:end]),
+                    (lows[row, begin:end], highs[row, begin:end]),
+                )
+                met = query.met(shard)
+                _check(shard, kernels.find_ranges(*search, known, *sought, *found, met))
         return Ranges(lows, highs)
 
     def locate(self, rows: Longs, ranks: Longs) -> Longs:
@@ -86,9 +92,10 @@ class LocalEngine:
         scored = zip(watched(places), scores.tolist(), self._metadata(places), strict=True)
         return [self._read(*found) for found in scored]
 
-    def _searches(self, query: Query) -> list[tuple[Shard, tuple[Table, NDArray[np.uint8], Longs]]]:
+    def _searches(self, query: Query) -> list[tuple[Shard, tuple[Table, Bytes, Longs, Bytes]]]:
         """Each shard, and the arguments that the search kernels share."""
-        texts = {kind: (query.text(kind), query.gaps(kind)) for kind in query.kinds}
+        room = np.empty(kernels.ROOM_BYTES, dtype=np.uint8)
+        texts = {kind: (query.text(kind), query.gaps(kind), room) for kind in query.kinds}
         shards = zip(self.shards, self._tables, strict=True)
         return [(shard, (table, *texts[shard.kind])) for shard, table in shards]
 
@@ -150,12 +157,13 @@ class _Scoring:
 
 
 def table_of(shard: Shard) -> Table:
-    """The shard as the kernels see it, for as long as the shard is kept."""
-    files = (shard.tokenized, shard.table)
-    arrays: list[NDArray[Any]] = [*(file.data for file in files), *(file.state for file in files), shard.top]
+    """The shard as the kernels see it, for as long as the shard and its heads are kept."""
+    files, heads = (shard.tokenized, shard.table), shard.heads
+    arrays: list[NDArray[Any]] = [*(file.data for file in files), *(file.state for file in files)]
+    arrays += [heads.data, heads.state, heads.tree.layout]
     widths = (shard.kind.width_bytes, shard.pointer_bytes)
     addresses = (array.ctypes.data for array in arrays)
-    return Table._make([*addresses, shard.tokenized.size_bytes, *widths, shard.top.size])
+    return Table._make([*addresses, shard.tokenized.size_bytes, *widths])
 
 
 def _check(shard: Shard, status: int) -> None:

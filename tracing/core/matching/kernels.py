@@ -13,35 +13,46 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tracing.core.matching.heads import enter
+from tracing.core.matching.query import MET_NUMBERS
 from tracing.core.matching.search import (
     AFTER,
+    BATCH,
+    BOUND,
     HIGH,
+    HIGH_FROM,
     HIGH_SHARED,
+    HIGH_TO,
+    LANE_BYTES,
     LOW,
+    LOW_FROM,
     LOW_SHARED,
-    NODE,
+    LOW_TO,
     OK,
-    ROWS,
     START,
     STOP,
+    UNKNOWN,
     insert,
 )
 from tracing.core.matching.words import (
     BLOCK_SHIFT,
     DAMAGED,
-    WORD_BYTES,
     Bytes,
     Int,
     Longs,
     Table,
     compiled,
     entry,
-    load_word,
+    inlined,
+    load_long,
+    store_long,
     touch,
 )
+from tracing.core.stores.words import WORD_BYTES
 
-BATCH = 16  # searches that go side by side
+ROOM_BYTES = BATCH * LANE_BYTES + LANE_BYTES  # for the lanes, and one that is not needed after all
 SHORT, SHORTS = 4, 4  # tokens of a match; after so many short ones in a row the next places are all searched
+MET_BYTES = MET_NUMBERS * WORD_BYTES
 NEAR = 2  # tokens before the end of a match where the next one is looked for first
 
 
@@ -54,36 +65,47 @@ class Sought(NamedTuple):
     gap_count: Int
 
 
+class Met(NamedTuple):
+    """What searches have met, as kernels see it: where it lies in memory, and how many rows there are."""
+
+    place: Int
+    rows: Int
+
+
 @compiled
-def extend_reaches(shard: Table, text: Bytes, gaps: Longs, begin: int, end: int, reaches: Longs) -> int:
+def extend_reaches(
+    shard: Table, text: Bytes, gaps: Longs, room: Bytes, begin: int, end: int, reaches: Longs, met: Longs
+) -> int:
     """Raise reaches[i], for begin <= i < end, to the end of the longest match that begins at token i.
 
     reaches[i] is at least i, and never falls with i, nor does what is found here. So between two places
     whose matches end alike all matches do, and are not looked for; the same where the match at the
     second place reaches no further than what other shards have given already.
+
+    met[i - begin] becomes what `find_ranges` can use of the search for token i, where there was one: the end
+    of its match, and between which ranks its range begins, and ends. Its first number is -1 before.
     """
     sought = Sought(text.ctypes.data, text.size // shard.width, gaps.ctypes.data, gaps.size)
-    lanes = np.empty((ROWS, BATCH), dtype=np.int64)
-    ends = np.full(end, -1, dtype=np.int64)  # of the matches that were looked for
-    places = np.empty(end - begin + 1, dtype=np.int64)  # of them those after `place`, nearest last
+    lanes, known = room.ctypes.data, met.ctypes.data - begin * MET_BYTES
+    places = np.empty(end - begin + 1, dtype=np.int64)  # those after `place` that are known, nearest last
     place, waiting, shorts = begin, 0, 0
-    sound = _find_ends(shard, sought, begin, begin + 1, ends, lanes)
+    sound = _find_ends(shard, sought, begin, begin + 1, known, lanes)
     while sound:
-        reach = ends[place]
+        reach = _end(known, place)
         reaches[place] = max(reaches[place], reach)
         if place == end - 1:
             return OK
         shorts = shorts + 1 if reach - place <= SHORT else 0
         if shorts >= SHORTS:
-            sound = _find_ends(shard, sought, place + 1, min(place + 1 + BATCH, end), ends, lanes)
+            sound = _find_ends(shard, sought, place + 1, min(place + 1 + BATCH, end), known, lanes)
         bound = max(reach, reaches[place + 1])
         if waiting == 0:
             places[0], waiting = min(max(place + 1, bound - NEAR), end - 1), 1
-            sound &= _find_ends(shard, sought, places[0], places[0] + 1, ends, lanes)
+            sound &= _find_ends(shard, sought, places[0], places[0] + 1, known, lanes)
         after = places[waiting - 1]
-        while after > place + 1 and ends[after] > bound:
+        while after > place + 1 and _end(known, after) > bound:
             after = _between(place, after, bound)
-            sound &= _find_ends(shard, sought, after, after + 1, ends, lanes)
+            sound &= _find_ends(shard, sought, after, after + 1, known, lanes)
             places[waiting] = after
             waiting += 1
         for skipped in range(place + 1, after):
@@ -93,7 +115,13 @@ def extend_reaches(shard: Table, text: Bytes, gaps: Longs, begin: int, end: int,
     return DAMAGED
 
 
-@compiled
+@inlined
+def _end(known: Int, place: Int) -> Int:
+    """The token after the longest match that begins at token `place`, or -1."""
+    return np.int64(load_long(known + place * MET_BYTES))
+
+
+@inlined
 def _between(place: Int, after: Int, bound: Int) -> Int:
     """Where to look next between two places: in the middle, or nearer to the end of the match before."""
     middle = (place + after) >> 1
@@ -103,75 +131,139 @@ def _between(place: Int, after: Int, bound: Int) -> Int:
 
 
 @compiled
-def _find_ends(shard: Table, sought: Sought, begin: Int, end: Int, ends: Longs, lanes: Longs) -> bool:
-    """ends[i], for begin <= i < end, becomes the token after the longest match that begins at token i.
+def _find_ends(shard: Table, sought: Sought, begin: Int, end: Int, known: Int, lanes: Int) -> bool:
+    """Have the ends of the longest matches that begin at tokens begin..end known.
 
-    Nothing is done where the first of them is known. False where the shard is damaged.
+    Nothing is done where the first of them is. False where the shard is damaged.
     """
-    if ends[begin] >= 0:
+    if _end(known, begin) >= 0:
         return True
-    count, width = end - begin, shard.width
-    for n in range(count):
-        _begin_lane(lanes, n, (begin + n) * width, _next_gap(sought, begin + n) * width)
-        lanes[LOW, n], lanes[HIGH, n], lanes[NODE, n] = 0, shard.size // width, 1
-    if insert(shard, sought.text, lanes, count) == DAMAGED:
+    for place in range(begin, end):
+        lane = lanes + (place - begin) * LANE_BYTES
+        store_long(lane + START, place * shard.width)
+        store_long(lane + STOP, _next_gap(sought, place) * shard.width)
+        store_long(lane + AFTER, 0)
+    if enter(shard, sought.text, lanes, end - begin) == DAMAGED:
         return False
-    for n in range(count):
-        ends[begin + n] = begin + n + max(lanes[LOW_SHARED, n], lanes[HIGH_SHARED, n]) // width
+    if insert(shard, sought.text, lanes, end - begin) == DAMAGED:
+        return False
+    for place in range(begin, end):
+        _note(shard, place, lanes + (place - begin) * LANE_BYTES, known + place * MET_BYTES)
     return True
 
 
-@compiled
-def _begin_lane(lanes: Longs, n: Int, start: Int, stop: Int) -> None:
-    """Have lane n look for the bytes start..stop of the text, of which nothing is known yet."""
-    lanes[START, n], lanes[STOP, n] = start, stop
-    lanes[LOW_SHARED, n] = lanes[HIGH_SHARED, n] = lanes[AFTER, n] = 0
+@inlined
+def _note(shard: Table, place: Int, lane: Int, met: Int) -> None:
+    """Write to `met` what a lane at its end says of the longest match that begins at token `place`."""
+    rank, low_shared, high_shared = (
+        load_long(lane + LOW),
+        load_long(lane + LOW_SHARED) // shard.width,
+        load_long(lane + HIGH_SHARED) // shard.width,
+    )
+    tokens = max(low_shared, high_shared)
+    is_low, is_high = low_shared == tokens, high_shared == tokens
+    store_long(met, place + tokens)
+    store_long(met + 1 * WORD_BYTES, load_long(lane + LOW_FROM) if is_low else rank)
+    store_long(met + 2 * WORD_BYTES, load_long(lane + LOW_TO) if is_low else rank)
+    store_long(met + 3 * WORD_BYTES, load_long(lane + HIGH_FROM) if is_high else rank)
+    store_long(met + 4 * WORD_BYTES, load_long(lane + HIGH_TO) if is_high else rank)
 
 
-@compiled
+@inlined
 def _next_gap(sought: Sought, place: Int) -> Int:
     """The first gap at or after `place`; the end of the text if there is none."""
     low, high = np.int64(0), np.int64(sought.gap_count)
     while low < high:
         middle = (low + high) >> 1
-        if np.int64(load_word(sought.gaps + middle * WORD_BYTES)) < place:
+        if load_long(sought.gaps + middle * WORD_BYTES) < place:
             low = middle + 1
         else:
             high = middle
-    return np.int64(load_word(sought.gaps + low * WORD_BYTES)) if low < sought.gap_count else sought.tokens
+    return load_long(sought.gaps + low * WORD_BYTES) if low < sought.gap_count else sought.tokens
 
 
 @compiled
 def find_ranges(
-    shard: Table, text: Bytes, gaps: Longs, known: int, starts: Longs, stops: Longs, lows: Longs, highs: Longs
+    shard: Table,
+    text: Bytes,
+    gaps: Longs,
+    room: Bytes,
+    known: int,
+    starts: Longs,
+    stops: Longs,
+    lows: Longs,
+    highs: Longs,
+    met: Longs,
 ) -> int:
     """Narrow each range of ranks lows[n]..highs[n] to suffixes that begin with tokens starts[n]..stops[n].
 
     Every suffix in the given range must begin with the first `known` of those tokens; where none is
-    known the whole table is searched. An empty result has lows[n] == highs[n].
+    known the whole table is searched. An empty result is 0..0. `met` is what
+    `extend_reaches` made of it for all tokens, or has no rows.
     """
-    entries, width = shard.size // shard.width, shard.width
-    sought = Sought(text.ctypes.data, text.size // width, gaps.ctypes.data, gaps.size)
-    lanes = np.empty((ROWS, BATCH), dtype=np.int64)
-    for first in range(0, starts.size, BATCH // 2):
-        count = min(BATCH // 2, starts.size - first)
-        for n in range(2 * count):  # two lanes for each range: its first rank, and the rank after its last
-            m = first + n // 2
-            _begin_lane(lanes, n, starts[m] * width, stops[m] * width)
-            lanes[AFTER, n] = n & 1
-            lanes[LOW, n], lanes[HIGH, n], lanes[NODE, n] = 0, entries, 1
-            if known:
-                lanes[LOW, n], lanes[HIGH, n], lanes[NODE, n] = lows[m], highs[m], shard.top_words
-                lanes[LOW_SHARED, n] = lanes[HIGH_SHARED, n] = min(known, stops[m] - starts[m]) * width
-            if lanes[LOW, n] < 0 or lanes[HIGH, n] > entries:
-                return DAMAGED
-            if _next_gap(sought, starts[m]) < stops[m]:
-                lanes[HIGH, n] = lanes[LOW, n]
-        if insert(shard, sought.text, lanes, 2 * count) == DAMAGED:
-            return DAMAGED
-        for n in range(count):
-            lows[first + n], highs[first + n] = lanes[LOW, 2 * n], lanes[LOW, 2 * n + 1]
+    sought = Sought(text.ctypes.data, text.size // shard.width, gaps.ctypes.data, gaps.size)
+    seen, lanes = Met(met.ctypes.data, met.shape[0]), room.ctypes.data
+    for whole in range(2):  # first the bounds of which some ranks are known, then those in the whole table
+        lane = lanes
+        for bound in range(2 * starts.size):  # 2n for lows[n], 2n + 1 for highs[n]
+            n = bound >> 1
+            store_long(lane + START, starts[n] * shard.width)
+            store_long(lane + STOP, stops[n] * shard.width)
+            store_long(lane + LOW, lows[n])
+            store_long(lane + HIGH, highs[n])
+            store_long(lane + AFTER, bound & 1)
+            store_long(lane + BOUND, bound)
+            if _begin(shard, sought, known, lane, seen) == whole:
+                lane += LANE_BYTES
+            count = (lane - lanes) // LANE_BYTES
+            if count == BATCH or (count and bound + 1 == 2 * starts.size):
+                if whole and enter(shard, sought.text, lanes, count) == DAMAGED:
+                    return DAMAGED
+                if _settle(shard, sought, lanes, count) == DAMAGED:
+                    return DAMAGED
+                for done in range(lanes, lane, LANE_BYTES):
+                    rank, number = load_long(done + LOW), load_long(done + BOUND)
+                    if number & 1:
+                        highs[number >> 1] = rank
+                    else:
+                        lows[number >> 1] = rank
+                lane = lanes
+    for n in range(starts.size):
+        if lows[n] >= highs[n]:
+            lows[n] = highs[n] = 0
     return OK
+
+
+@inlined
+def _begin(shard: Table, sought: Sought, known: int, lane: Int, met: Met) -> int:
+    """1 if a lane has to look in the whole table, 0 if in the ranks that are then set."""
+    place, stop = load_long(lane + START) // shard.width, load_long(lane + STOP) // shard.width
+    shared = min(known, stop - place) * shard.width
+    store_long(lane + LOW_SHARED, shared)
+    store_long(lane + HIGH_SHARED, shared)
+    if known == 0 and place < met.rows:
+        row = met.place + place * MET_BYTES
+        if load_long(row) == stop:
+            side = row + (1 + 2 * load_long(lane + AFTER)) * WORD_BYTES
+            store_long(lane + LOW, load_long(side))
+            store_long(lane + HIGH, load_long(side + WORD_BYTES))
+            return 1 if load_long(side) == UNKNOWN else 0
+        if 0 <= load_long(row) < stop:
+            return 0  # and the range stays empty
+    if _next_gap(sought, place) < stop:
+        store_long(lane + HIGH, load_long(lane + LOW))
+        return 0
+    return 1 if known == 0 else 0
+
+
+@compiled
+def _settle(shard: Table, sought: Sought, lanes: Int, count: Int) -> int:
+    """Have the first `count` lanes find their bounds: OK or DAMAGED."""
+    entries = shard.size // shard.width
+    for lane in range(lanes, lanes + count * LANE_BYTES, LANE_BYTES):
+        if load_long(lane + LOW) < 0 or load_long(lane + HIGH) > entries:
+            return DAMAGED
+    return insert(shard, sought.text, lanes, count)
 
 
 @compiled

@@ -13,6 +13,10 @@ from tracing.core.text.token_ids import as_token_ids
 Bytes = NDArray[np.uint8]
 Longs = NDArray[np.int64]
 
+MET_NUMBERS = 5  # what kernels.extend_reaches notes of a token
+MET_TOKENS_MAX = 1 << 16
+NOTHING_MET = np.empty((0, MET_NUMBERS), dtype=np.int64)
+
 
 class Query:
     """Token ids to be found in stores of the token types `kinds`; `extend` appends more.
@@ -25,6 +29,7 @@ class Query:
         self._texts = {kind: np.empty(64, dtype=kind.numpy) for kind in self.kinds}
         self._gaps: dict[TokenType, list[int]] = {kind: [] for kind in self.kinds}
         self._ids = np.empty(64, dtype=np.int64)
+        self._met: dict[object, Longs] = {}
         self.size = 0
         self.extend(token_ids)
 
@@ -32,6 +37,7 @@ class Query:
         """Append checked ids, and return them as int64."""
         ids = as_token_ids(token_ids)
         self._check(ids)
+        self._met.clear()
         self._ids = _with(self._ids, self.size, ids)
         for kind in self.kinds:
             self._texts[kind] = _with(self._texts[kind], self.size, ids)
@@ -54,6 +60,19 @@ class Query:
     def gaps(self, kind: TokenType) -> Longs:
         """Places of the ids that this type cannot hold, in order."""
         return np.array(self._gaps[kind], dtype=np.int64)
+
+    def meet(self, searched: object, begin: int, end: int) -> Longs:
+        """Room for what a search of the ids begin..end in `searched` meets, shape [ids, MET_NUMBERS]; unless
+        the text is very long, `met` tells later searches of it."""
+        if self.size > MET_TOKENS_MAX:
+            return np.full((end - begin, MET_NUMBERS), -1, dtype=np.int64)
+        if searched not in self._met:
+            self._met[searched] = np.full((self.size, MET_NUMBERS), -1, dtype=np.int64)
+        return self._met[searched][begin:end]
+
+    def met(self, searched: object) -> Longs:
+        """What was met in `searched` since the ids were last extended."""
+        return self._met.get(searched, NOTHING_MET)
 
     def _check(self, ids: Longs) -> None:
         top = self.kinds[-1].separator

@@ -1,14 +1,15 @@
 """Binary searches in one shard's suffix array, side by side.
 
 What is searched for is `text`, the address of its bytes as the shard's token type holds them. A search is a
-column of `lanes`, a *lane*: it looks for the bytes START..STOP of the text among the suffixes of the ranks
-LOW..HIGH, and ends at the one rank before which they would stand in the table, LOW and HIGH alike.
-LOW_SHARED and HIGH_SHARED are how many of those bytes the suffixes of ranks LOW - 1 and HIGH begin with, or
-fewer: all suffixes between share the smaller number of the two, which is not compared again.
+*lane*, some numbers at an address, each so many bytes further: it looks for the bytes START..STOP of the text
+among the suffixes of the ranks LOW..HIGH, and ends at the one rank before which they would stand in the
+table, LOW and HIGH alike. LOW_SHARED and HIGH_SHARED are how many of those bytes the suffixes of ranks
+LOW - 1 and HIGH begin with, or fewer: all suffixes between share the smaller number of the two, which is not
+compared again.
 
-All searches halve the same intervals, a binary tree: NODE 1 is the whole table, 2n and 2n + 1 the halves of
-node n. The shard's `top` keeps the complements of the words in the middle of its first nodes, 0 for those
-not met yet: most searches read the files for their last steps only.
+Somewhere in the ranks LOW_FROM..LOW_TO begin the suffixes that share as many tokens as that of rank LOW - 1,
+and in HIGH_FROM..HIGH_TO end those that share as many as that of rank HIGH; nothing is known of that where
+the first of the two is UNKNOWN.
 """
 
 from typing import Final
@@ -17,31 +18,32 @@ import numpy as np
 
 from tracing.core.matching.words import (
     DAMAGED,
-    WORD_BYTES,
-    ZERO,
     Int,
-    Longs,
     Table,
-    Word,
     compiled,
     entry,
     equal_bytes,
-    load_byte,
-    load_word,
+    inlined,
+    load_long,
     prefetch,
-    store_word,
+    store_long,
     suffix_word,
     word_at,
 )
+from tracing.core.stores.words import WORD_BYTES
 
 OK: Final = 0
-ROWS: Final = 9
-START, STOP, LOW, HIGH, NODE, LOW_SHARED, HIGH_SHARED, AFTER, POSITION = range(ROWS)
-OUTSIDE: Final = -2  # no position: the word in `top` decides
+UNKNOWN: Final = -1
+BATCH: Final = 32  # searches that go side by side
+NUMBERS: Final = 16  # of a lane
+LANE_BYTES: Final = NUMBERS * WORD_BYTES
+START, STOP, LOW, HIGH, LOW_SHARED, HIGH_SHARED, AFTER, POSITION = range(0, 8 * WORD_BYTES, WORD_BYTES)
+LOW_FROM, LOW_TO, HIGH_FROM, HIGH_TO = range(8 * WORD_BYTES, 12 * WORD_BYTES, WORD_BYTES)
+WORD, HEAD, BOUND = range(12 * WORD_BYTES, 15 * WORD_BYTES, WORD_BYTES)  # of whoever fills the lanes
 
 
 @compiled
-def insert(shard: Table, text: Int, lanes: Longs, count: Int) -> int:
+def insert(shard: Table, text: Int, lanes: Int, count: Int) -> int:
     """Narrow the first `count` lanes until LOW == HIGH: OK or DAMAGED.
 
     AFTER is 1 to stand after all suffixes that begin with the bytes sought, 0 to stand before them. All
@@ -50,90 +52,60 @@ def insert(shard: Table, text: Int, lanes: Longs, count: Int) -> int:
     going = count
     while going > 0:
         going = 0
-        for n in range(count):
-            low, high = lanes[LOW, n], lanes[HIGH, n]
+        for lane in range(lanes, lanes + count * LANE_BYTES, LANE_BYTES):
+            low, high = load_long(lane + LOW), load_long(lane + HIGH)
             if low < high:
                 going += 1
-                word = word_at(text, lanes[STOP, n], lanes[START, n])
-                position = _position(shard, (low + high) >> 1, lanes[NODE, n], word)
-                if position == DAMAGED:
+                position = entry(shard, (low + high) >> 1)
+                if position < 0:
                     return DAMAGED
-                lanes[POSITION, n] = position
-        for n in range(count):
-            low, high, node, position = lanes[LOW, n], lanes[HIGH, n], lanes[NODE, n], lanes[POSITION, n]
-            if low >= high:
-                continue
-            start, stop = lanes[START, n], lanes[STOP, n]
-            if position == OUTSIDE:
-                known, word = ~load_word(shard.top + node * WORD_BYTES), word_at(text, stop, start)
-                shared, before = min(equal_bytes(known, word), stop - start), _one_if(known < word)
-            else:
-                _keep(shard, node, position)
-                depth = min(lanes[LOW_SHARED, n], lanes[HIGH_SHARED, n])
-                shared = shared_bytes(shard, position, text, start, stop, depth)
-                before = _is_before(shard, position + shared, text, start + shared, stop)
-            if shared == stop - start:
-                before = lanes[AFTER, n]
-            middle = (low + high) >> 1
-            lanes[LOW, n] += before * (middle + 1 - low)
-            lanes[HIGH, n] += (1 - before) * (middle - high)
-            lanes[LOW_SHARED, n] += before * (shared - lanes[LOW_SHARED, n])
-            lanes[HIGH_SHARED, n] += (1 - before) * (shared - lanes[HIGH_SHARED, n])
-            lanes[NODE, n] = 2 * node + before
-            _expect(shard, (lanes[LOW, n] + lanes[HIGH, n]) >> 1, lanes[NODE, n])
+                prefetch(shard.data + position)
+                store_long(lane + POSITION, position)
+        for lane in range(lanes, lanes + count * LANE_BYTES, LANE_BYTES):
+            if load_long(lane + LOW) < load_long(lane + HIGH):
+                _halve(shard, text, lane)
     return OK
 
 
-@compiled
-def _expect(shard: Table, rank: Int, node: Int) -> None:
-    """Have what the next step reads first on its way to the cache."""
-    if node < shard.top_words:
-        prefetch(shard.top + node * WORD_BYTES)
+@inlined
+def _halve(shard: Table, text: Int, lane: Int) -> None:
+    """Go on with one half of the lane's ranks, by the suffix at POSITION, that of the rank in the middle."""
+    low, high = load_long(lane + LOW), load_long(lane + HIGH)
+    low_shared, high_shared = load_long(lane + LOW_SHARED), load_long(lane + HIGH_SHARED)
+    start, stop, position = load_long(lane + START), load_long(lane + STOP), load_long(lane + POSITION)
+    size, depth, middle = stop - start, min(low_shared, high_shared), (low + high) >> 1
+    most, shared, before = min(size, shard.size - position), depth, False
+    while shared < most:
+        found, sought = suffix_word(shard, position + shared), word_at(text, stop, start + shared)
+        before, equal = bool(found < sought), equal_bytes(found, sought)
+        shared += equal
+        if equal < WORD_BYTES:
+            break
+    if shared >= most:
+        shared, before = most, most < size or load_long(lane + AFTER) > 0
+    if before:
+        if shared & -shard.width > low_shared:
+            store_long(lane + LOW_FROM, low)
+            store_long(lane + LOW_TO, middle)
+        store_long(lane + LOW, middle + 1)
+        store_long(lane + LOW_SHARED, shared)
+        prefetch(shard.table + ((middle + 1 + high) >> 1) * shard.pointer)
     else:
-        prefetch(shard.table + rank * shard.pointer)
+        if shared & -shard.width > high_shared:
+            store_long(lane + HIGH_FROM, middle + 1)
+            store_long(lane + HIGH_TO, high)
+        store_long(lane + HIGH, middle)
+        store_long(lane + HIGH_SHARED, shared)
+        prefetch(shard.table + ((low + middle) >> 1) * shard.pointer)
 
 
 @compiled
-def _position(shard: Table, rank: Int, node: Int, word: Word) -> Int:
-    """The position of the suffix at `rank`, on its way to the cache; OUTSIDE if its first word is known and
-    is not `word`; or DAMAGED."""
-    if node < shard.top_words:
-        known = load_word(shard.top + node * WORD_BYTES)
-        if known != ZERO and ~known != word:
-            return OUTSIDE
-    position = entry(shard, rank)
-    if position >= 0:
-        prefetch(shard.data + position)
-    return position
-
-
-@compiled
-def _keep(shard: Table, node: Int, position: Int) -> None:
-    """Keep the first word of the suffix at `position` for `node`, unless the data ends inside it."""
-    if node < shard.top_words and position + WORD_BYTES <= shard.size:
-        store_word(shard.top + node * WORD_BYTES, ~suffix_word(shard, position))
-
-
-@compiled
-def shared_bytes(shard: Table, position: Int, text: Int, start: Int, stop: Int, depth: Int) -> Int:
-    """Bytes of text[start:stop] that the suffix at `position` begins with, `depth` or more."""
-    shared, most = depth, min(stop - start, shard.size - position)
+def shared_bytes(shard: Table, position: Int, text: Int, start: Int, stop: Int) -> Int:
+    """Bytes of text[start:stop] that the suffix at `position` begins with."""
+    shared, most = np.int64(0), min(stop - start, shard.size - position)
     while shared < most:
         equal = equal_bytes(suffix_word(shard, position + shared), word_at(text, stop, start + shared))
         shared += equal
         if equal < WORD_BYTES:
             break
     return min(shared, most)
-
-
-@compiled
-def _is_before(shard: Table, position: Int, text: Int, place: Int, stop: Int) -> Int:
-    """1 if the data's byte, or its end, comes before the text's, which has another or ends at `stop`."""
-    if position >= shard.size or place >= stop:
-        return _one_if(position >= shard.size)
-    return _one_if(load_byte(shard.data + position) < load_byte(text + place))
-
-
-@compiled
-def _one_if(holds: bool | np.bool) -> Int:
-    return np.int64(holds)

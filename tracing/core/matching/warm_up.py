@@ -3,8 +3,11 @@
 import numpy as np
 
 from tracing.core.matching import kernels
+from tracing.core.matching.query import MET_NUMBERS
 from tracing.core.matching.words import Bytes, Table
+from tracing.core.stores.heads import Tree, kept_heads
 from tracing.core.stores.mapped_file import SOUND
+from tracing.core.stores.words import words_at
 
 
 def warm_up() -> None:
@@ -17,12 +20,14 @@ def warm_up() -> None:
     offsets = _read_only([0] * 8).view("<u8")
     data_state, table_state, offset_state = (np.full(1, SOUND, dtype=np.uint8) for _ in range(3))
     zero, one, none = (np.full(size, value, dtype=np.int64) for size, value in ((1, 0), (1, 1), (0, 0)))
-    top = np.zeros(2, dtype=np.uint64)
-    addresses = (array.ctypes.data for array in (data, table, data_state, table_state, top))
-    shard = Table._make([*addresses, data.size, 2, 1, top.size])
+    heads = kept_heads(Tree(2), words_at(data, np.array([2])))
+    places = (data, table, data_state, table_state, heads.data, heads.state, heads.tree.layout)
+    shard = Table._make([*(array.ctypes.data for array in places), data.size, 2, 1])
     found = np.zeros((1, 4), dtype=np.int64)
-    kernels.extend_reaches(shard, text, none, 0, 1, zero.copy())
-    kernels.find_ranges(shard, text, none, 0, zero, one, zero.copy(), zero.copy())
+    room = np.empty(kernels.ROOM_BYTES, dtype=np.uint8)
+    met = np.full((1, MET_NUMBERS), -1, dtype=np.int64)
+    kernels.extend_reaches(shard, text, none, room, 0, 1, zero.copy(), met)
+    kernels.find_ranges(shard, text, none, room, 0, zero, one, zero.copy(), zero.copy(), met)
     kernels.locate(shard, offsets, offset_state, zero, found)
     slots, weights = np.zeros(2, dtype=np.int32), np.ones(1)
     windows = np.array([[2, 4]])

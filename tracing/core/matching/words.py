@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tracing.core.stores.layout import BLOCK_BYTES
 from tracing.core.stores.mapped_file import SOUND, TOUCHED, UNSEEN
+from tracing.core.stores.words import WORD_BYTES
 
 Bytes = NDArray[np.uint8]
 Longs = NDArray[np.int64]
@@ -27,7 +28,6 @@ Int = int | np.int64
 Word = np.uint64
 
 DAMAGED = -1
-WORD_BYTES = 8
 BLOCK_SHIFT = BLOCK_BYTES.bit_length() - 1
 ALL_ONES = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 ZERO, ONE, EIGHT = np.uint64(0), np.uint64(1), np.uint64(8)
@@ -40,19 +40,20 @@ class Table(NamedTuple):
 
     `data` is tokenized.N, of `size` bytes, `width` to a token; `table` is table.N, `pointer` bytes to an
     entry. `*_state` are the block states of `mapped_file`: a kernel marks each block that it reads, the
-    caller has the marked ones checked. `top` are the words that all binary searches meet first, filled
-    as they are met (`search.insert`).
+    caller has the marked ones checked. `heads` are the first words of some suffixes, `levels` the layout of
+    their tree (`stores.heads`).
     """
 
     data: Int
     table: Int
     data_state: Int
     table_state: Int
-    top: Int
+    heads: Int
+    heads_state: Int
+    levels: Int
     size: Int
     width: Int
     pointer: Int
-    top_words: Int
 
 
 SOURCES = sha256(
@@ -70,18 +71,27 @@ class _Cache(FunctionCache):
 
 def compiled(function: Kernel) -> Kernel:
     """Compile on first call, or load what an earlier process compiled."""
-    dispatcher: Any = njit(nogil=True, error_model="numpy")(function)
+    return _jitted(function, forceinline=False)
+
+
+def inlined(function: Kernel) -> Kernel:
+    """`compiled`, and made part of whatever calls it: a call would hand the whole `Table` over."""
+    return _jitted(function, forceinline=True)
+
+
+def _jitted(function: Kernel, *, forceinline: bool) -> Kernel:
+    dispatcher: Any = njit(nogil=True, error_model="numpy", forceinline=forceinline)(function)
     dispatcher._cache = cast("Any", _Cache)(function)
     return cast("Kernel", dispatcher)
 
 
-def _access(bits: int, swapped: bool = False) -> tuple[Any, Any]:
+def _access(number: Any, swapped: bool = False) -> tuple[Any, Any]:
     """Functions that load and store a number at an address, aligned or not; `swapped` loads it big-endian.
 
     Addresses instead of arrays, because each array that one compiled function hands to another costs two
     atomic operations on its reference count.
     """
-    number = getattr(types, f"uint{bits}")
+    bits = number.bitwidth
 
     @intrinsic
     def load(typing: Any, address: Any) -> Any:
@@ -104,10 +114,11 @@ def _access(bits: int, swapped: bool = False) -> tuple[Any, Any]:
     return load, store
 
 
-load_byte, store_byte = _access(8)
-load_int, _ = _access(32)
-load_word, store_word = _access(64)
-load_big_endian_word, _ = _access(64, swapped=True)
+load_byte, store_byte = _access(types.uint8)
+load_int, _ = _access(types.uint32)
+load_word, _ = _access(types.uint64)
+load_long, store_long = _access(types.int64)
+load_big_endian_word, _ = _access(types.uint64, swapped=True)
 
 
 @intrinsic
@@ -124,26 +135,54 @@ def _prefetch(typing: Any, address: Any) -> Any:
     return types.void(types.int64), generate
 
 
+@intrinsic
+def _leading_zeros(typing: Any, word: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.ctlz(values[0], ir.IntType(1)(0))
+
+    return types.int64(types.uint64), generate
+
+
+leading_zeros: Any = _leading_zeros
 prefetch: Any = _prefetch  # has the cache line of an address loaded, without waiting for it
 _advise: Any = types.ExternalFunction("madvise", types.int32(types.int64, types.int64, types.int32))
 
 
-@compiled
+@inlined
 def touch(state: Int, data: Int, position: Int) -> None:
     """Mark the block of a byte, and have all of one that is new read at once: its checksum will need it."""
-    block = position >> BLOCK_SHIFT
-    known = load_byte(state + block)
-    if known != SOUND:
-        if known == UNSEEN:
-            _advise(data + (block << BLOCK_SHIFT), BLOCK_BYTES, MADV_WILLNEED)
-        store_byte(state + block, TOUCHED)
+    if load_byte(state + (position >> BLOCK_SHIFT)) != SOUND:
+        _mark(state, data, position >> BLOCK_SHIFT)
+
+
+@inlined
+def touch_all(state: Int, data: Int, first: Int, last: Int) -> None:
+    """Mark the blocks of two bytes, a few apart."""
+    touch(state, data, first)
+    if first >> BLOCK_SHIFT != last >> BLOCK_SHIFT:
+        touch(state, data, last)
 
 
 @compiled
+def _mark(state: Int, data: Int, block: Int) -> None:
+    if load_byte(state + block) == UNSEEN:
+        _advise(data + (block << BLOCK_SHIFT), BLOCK_BYTES, MADV_WILLNEED)
+    store_byte(state + block, TOUCHED)
+
+
+@inlined
 def word_at(data: Int, size: Int, position: Int) -> Word:
     """The eight bytes from `position` (not negative) on as one number, zeros for those after the end."""
     if position + WORD_BYTES <= size:
         return Word(load_big_endian_word(data + position))
+    return _last_word(data, size, position)
+
+
+@inlined
+def _last_word(data: Int, size: Int, position: Int) -> Word:
+    if size >= WORD_BYTES and position < size:
+        beyond = np.uint64(8 * (position + WORD_BYTES - size))
+        return Word(load_big_endian_word(data + size - WORD_BYTES) << beyond)
     word = ZERO
     for byte in range(position, position + WORD_BYTES):
         word <<= EIGHT
@@ -152,7 +191,7 @@ def word_at(data: Int, size: Int, position: Int) -> Word:
     return word
 
 
-@compiled
+@inlined
 def entry(shard: Table, rank: Int) -> Int:
     """The table's entry at `rank` (of the table): a token's byte position, or DAMAGED where it is none."""
     start = rank * shard.pointer
@@ -162,33 +201,22 @@ def entry(shard: Table, rank: Int) -> Int:
         position = np.int64(0)
         for byte in range(shard.pointer):
             position |= np.int64(load_byte(shard.table + start + byte)) << (8 * byte)
-    touch(shard.table_state, shard.table, start)
-    touch(shard.table_state, shard.table, start + shard.pointer - 1)
+    touch_all(shard.table_state, shard.table, start, start + shard.pointer - 1)
     if position < 0 or position >= shard.size or position & (shard.width - 1):
         return DAMAGED
     return position
 
 
-@compiled
+@inlined
 def suffix_word(shard: Table, position: Int) -> Word:
     """The word at a byte position that may lie after the end, its blocks marked."""
     last = shard.size - 1
     if position <= last:
-        touch(shard.data_state, shard.data, position)
-        touch(shard.data_state, shard.data, min(position + WORD_BYTES - 1, last))
+        touch_all(shard.data_state, shard.data, position, min(position + WORD_BYTES - 1, last))
     return word_at(shard.data, shard.size, position)
 
 
-@compiled
+@inlined
 def equal_bytes(one: Word, other: Word) -> Int:
     """How many leading bytes of two words are equal."""
-    differing, count = one ^ other, 0
-    if differing == ZERO:
-        return WORD_BYTES
-    if differing >> np.uint64(32) == ZERO:
-        count, differing = 4, differing << np.uint64(32)
-    if differing >> np.uint64(48) == ZERO:
-        count, differing = count + 2, differing << np.uint64(16)
-    if differing >> np.uint64(56) == ZERO:
-        count += 1
-    return count
+    return np.int64(leading_zeros(one ^ other)) >> 3

@@ -13,6 +13,7 @@ from tracing.core.errors import StoreDamaged, StoreError, StoreMissing
 from tracing.core.stores.blocks import checksum
 from tracing.core.stores.bus_errors import guard, lost
 from tracing.core.stores.layout import BLOCK_BYTES
+from tracing.core.stores.words import WORD_BYTES, Words, words_at
 
 UNSEEN, TOUCHED, SOUND = 0, 1, 2
 COPY_TRIES = 3
@@ -128,6 +129,22 @@ class MappedFile:
                 return data
         raise changed_meanwhile(self.path)
 
+    def words(self, starts: NDArray[np.int64]) -> Words:
+        """Checked words, as `words_at` gives them, as they were written; StoreDamaged for places outside."""
+        if starts.size and not 0 <= starts.min() <= starts.max() < self.size_bytes:
+            raise StoreDamaged(f"{self.path} has no byte {starts.max()}: restore or rebuild the store.")
+        last = np.minimum(starts + WORD_BYTES, self.size_bytes) - 1
+        blocks = np.unique(np.concatenate([starts, last]) // BLOCK_BYTES)
+        for _ in range(COPY_TRIES):
+            changes = self.changes
+            self.state[blocks[self.state[blocks] == UNSEEN]] = TOUCHED
+            self.check_touched()
+            found = words_at(self.data, starts)
+            self.check_unchanged()
+            if changes == self.changes:
+                return found
+        raise changed_meanwhile(self.path)
+
     def _check_bounds(self, start: int, stop: int) -> None:
         if not 0 <= start <= stop <= self.size_bytes:
             raise StoreDamaged(f"{self.path} has no bytes {start}..{stop}: restore or rebuild the store.")
@@ -181,6 +198,23 @@ def open_file(path: Path) -> int:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError) as error:  # a ValueError: no path can hold a null byte
         raise StoreMissing(f"{path} cannot be read ({error}): restore or rebuild the store.") from error
+
+
+def read_tail(path: Path, size_bytes: int, tail_bytes: int) -> bytes:
+    """The end of a regular file of that size; StoreMissing or StoreDamaged for anything else."""
+    descriptor = open_file(path)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size != size_bytes:
+            raise StoreDamaged(
+                f"{path} is not a regular file of {size_bytes} bytes: remove it, then have manage.py "
+                "build_index make it anew."
+            )
+        return os.pread(descriptor, tail_bytes, size_bytes - tail_bytes)
+    except OSError as error:
+        raise StoreMissing(f"{path} cannot be read ({error}): restore or rebuild the store.") from error
+    finally:
+        os.close(descriptor)
 
 
 def read_small_file(path: Path, size_bytes_max: int) -> bytes:

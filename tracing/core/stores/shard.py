@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from struct import Struct
 from typing import Any, Final
@@ -13,10 +14,13 @@ from numpy.typing import NDArray
 from tracing.core.errors import StoreDamaged
 from tracing.core.stores.blocks import split_checksums
 from tracing.core.stores.foreign_metadata import plain_metadata
+from tracing.core.stores.heads import STEM as HEADS
+from tracing.core.stores.heads import Heads, Tree, kept_heads, open_heads, tree_of
 from tracing.core.stores.layout import BLOCKS, DATA_FILES, OFFSET_BYTES, block_count, pointer_bytes
 from tracing.core.stores.manifest import Manifest, sha256
 from tracing.core.stores.mapped_file import MappedFile, changed_meanwhile, read_small_file
 from tracing.core.stores.unigrams import Unigrams
+from tracing.core.stores.words import Words, pointers_of
 
 METADATA: Final = json.JSONDecoder(
     parse_constant=lambda _: None,
@@ -24,7 +28,6 @@ METADATA: Final = json.JSONDecoder(
 )
 """How metadata are read: NaN and infinities, which JSON for programs cannot hold, become null."""
 
-TOP_WORDS_MAX: Final = 1 << 20
 BOUNDS: Final = Struct("<QQ")  # a document's offset and the next one's
 LAST: Final = Struct("<Q")
 
@@ -45,51 +48,56 @@ class Shard:
             for stem, size_bytes in sizes.items():
                 file = MappedFile(directory / f"{stem}.{number}", size_bytes, checksums[stem])
                 self.files[stem] = file
-                if size_bytes <= check_at_open_bytes:
+            entries = sizes["tokenized"] // self.kind.width_bytes
+            if heads := open_heads(directory, manifest, number, entries):
+                self.files[HEADS] = heads
+            for file in self.files.values():
+                if file.size_bytes <= check_at_open_bytes:
                     file.check_all()
         except BaseException:
             self.close()
             raise
         self.tokenized, self.table, self.offset = (self.files[s] for s in ("tokenized", "table", "offset"))
         self.documents = sizes["offset"] // OFFSET_BYTES
-        self.entries = sizes["tokenized"] // self.kind.width_bytes
+        self.entries = entries
         self.pointer_bytes = pointer_bytes(sizes["tokenized"])
-        self.top = np.zeros(_top_words(self.entries), dtype=np.uint64)
-        self._distrusted = 0
 
     def check_unchanged(self) -> int:
         """StoreDamaged if a file that searches read was cut since it was opened.
 
         Returns how often these were written since then, for `check_touched`.
         """
-        try:
-            for file in self._searched:
-                file.check_unchanged()
-        finally:
-            self._forget_distrusted()
+        for file in self._searched:
+            file.check_unchanged()
         return sum(file.changes for file in self._searched)
 
     def check_touched(self, changes: int) -> None:
         """StoreDamaged unless all that searches read so far is as it was written, and was all along since
         `check_unchanged` returned `changes`."""
-        try:
-            for file in self._searched:
-                file.check_touched()
-        finally:
-            self._forget_distrusted()
+        for file in self._searched:
+            file.check_touched()
         if sum(file.changes for file in self._searched) != changes:
             raise changed_meanwhile(self.tokenized.path.parent)
 
-    def _forget_distrusted(self) -> None:
-        """Drop what searches keep in `top` once a file was written, or found damaged."""
-        distrusted = sum(file.changes + file.faults for file in self._searched)
-        if distrusted != self._distrusted:
-            self.top.fill(0)
-            self._distrusted = distrusted
+    @cached_property
+    def heads(self) -> Heads:
+        """Where searches begin: those of the file, or else taken now. What was found sound never changes, so
+        they are kept whatever happens to the files."""
+        if file := self.files.get(HEADS):
+            return Heads(Tree(self.entries), file.data, file.state)
+        tree = tree_of(self.entries)
+        return kept_heads(tree, self.take_heads(tree))
 
-    @property
+    def take_heads(self, tree: Tree) -> Words:
+        """The heads of this shape in the order of the table, from checked blocks."""
+        ranks = np.arange(0, self.entries, 1 << tree.shift)
+        pointers = pointers_of(self.table.words(ranks * self.pointer_bytes), self.pointer_bytes)
+        return self.tokenized.words(pointers)
+
+    @cached_property
     def _searched(self) -> tuple[MappedFile, ...]:
-        return self.tokenized, self.table, self.offset
+        heads = self.files.get(HEADS)
+        return self.tokenized, self.table, self.offset, *([heads] if heads else [])
 
     def token_ids(self, document: int) -> NDArray[Any]:
         """Ids of a document, no copy, shape [tokens]."""
@@ -159,11 +167,6 @@ class Shard:
         starts = [document * OFFSET_BYTES for document in documents]
         found = file.copies([(start, min(start + 2 * OFFSET_BYTES, file.size_bytes)) for start in starts])
         return [BOUNDS.unpack(one) if len(one) == BOUNDS.size else (*LAST.unpack(one), end) for one in found]
-
-
-def _top_words(entries: int) -> int:
-    """A power of two, so that about 16 suffixes lie between two words of `top`, 8 MiB at most."""
-    return max(2, min(TOP_WORDS_MAX, 1 << (entries.bit_length() - 4 if entries >= 32 else 1)))
 
 
 def _read_checksums(directory: Path, manifest: Manifest, number: int) -> dict[str, NDArray[np.uint64]]:

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from tracing.core.errors import StoreDamaged
 from tracing.core.stores.blocks import digest_file, encode_checksums
+from tracing.core.stores.heads import STEM as HEADS
+from tracing.core.stores.heads import Tree
 from tracing.core.stores.layout import BLOCKS, DATA_FILES
 from tracing.core.stores.manifest import Manifest, sha256
 from tracing.core.stores.shard import Shard
 from tracing.core.stores.store import TokenStore
 from tracing.core.stores.suffix_order import check_all_suffixes, check_some_suffixes
+from tracing.core.stores.words import WORD_BYTES
 
 Progress = Callable[[str, float], None]
 
@@ -49,6 +52,7 @@ def verify_store(
             _check_metadata(shard)
             _check_unigrams(shard)
             report("suffix array", number / len(store.shards))
+            _check_heads(shard)
             checked += check_all_suffixes(shard) if suffixes is None else check_some_suffixes(shard, suffixes)
         report("suffix array", 1.0)
         return Verification(store.manifest, size_bytes, checked)
@@ -102,6 +106,15 @@ def _check_unigrams(shard: Shard) -> None:
             counts[token] = counts.get(token, 0) + count
     right = dict(shard.unigrams().tolist()) == counts
     _require(right, shard.files["unigram"].path, "does not count the tokens")
+
+
+def _check_heads(shard: Shard) -> None:
+    if file := shard.files.get(HEADS):
+        tree = Tree(shard.entries)
+        right = np.array_equal(
+            file.read(0, tree.words * WORD_BYTES).view("<u8"), tree.fill(shard.take_heads(tree))
+        )
+        _require(right, file.path, "does not hold the first words of its suffixes")
 
 
 def _chunks(tokens: NDArray[Any]) -> Iterator[NDArray[Any]]:

@@ -8,8 +8,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from tracing.byte_indexes import build_byte_index
 from tracing.core.building.description import Description, read_description
+from tracing.core.building.heads_file import add_heads
 from tracing.core.building.indexing import build_index
 from tracing.core.errors import TracingError
+from tracing.core.stores.layout import MANIFEST
 from tracing.core.stores.manifest import Manifest
 from tracing.documents import keep_tokenizer
 from tracing.management.commands.import_corpus import check_name
@@ -27,7 +29,8 @@ class Command(BaseCommand):
         "metadata.N): those of import_corpus --no-index, or of infini-gram's indexer. Sorts the suffix "
         "array, counts the tokens, checksums every file, and writes manifest.json last: it is a store when "
         "that is there. Killed, the same command goes on with the next file. Takes 6 bytes of memory for "
-        "each byte of the largest tokenized.N. Needs no database with --store."
+        "each byte of the largest tokenized.N. Needs no database with --store. Where a large store lacks its "
+        "heads.N, which make searches faster, it makes these."
     )
     requires_system_checks: list[str] = []
 
@@ -55,7 +58,10 @@ class Command(BaseCommand):
             check_name(name)
         directory = store or settings.HOME / "stores" / str(name)
         try:
-            manifest = self.build(directory, options)
+            if (directory / MANIFEST).exists():
+                manifest = add_heads(directory)
+            else:
+                manifest = self.build(directory, options)
             if store is None:
                 register(directory, options["tokenizer"])
         except TracingError as error:

@@ -1,0 +1,174 @@
+"""The first steps of searches: down the tree of heads to the few ranks between two of them."""
+
+import numpy as np
+
+from tracing.core.matching.search import (
+    AFTER,
+    HEAD,
+    HIGH,
+    HIGH_FROM,
+    HIGH_SHARED,
+    LANE_BYTES,
+    LOW,
+    LOW_FROM,
+    LOW_SHARED,
+    OK,
+    START,
+    STOP,
+    UNKNOWN,
+    WORD,
+    shared_bytes,
+)
+from tracing.core.matching.words import (
+    ALL_ONES,
+    DAMAGED,
+    ONE,
+    ZERO,
+    Int,
+    Table,
+    Word,
+    compiled,
+    entry,
+    equal_bytes,
+    inlined,
+    load_long,
+    load_word,
+    prefetch,
+    store_long,
+    touch,
+    word_at,
+)
+from tracing.core.stores.heads import NODE_WORDS
+from tracing.core.stores.words import WORD_BYTES
+
+NODE_BYTES = NODE_WORDS * WORD_BYTES
+FIXED, A_LEVEL = 3, 2  # numbers in `levels` before those of the levels, and of each level
+
+
+@compiled
+def enter(shard: Table, text: Int, lanes: Int, count: Int) -> int:
+    """Narrow the first `count` lanes from the whole table to the ranks between two heads: OK or DAMAGED.
+
+    Heads that equal the word sought are left inside: only what follows could tell which of their suffixes
+    come before it.
+    """
+    depth, end = _level(shard, 0), lanes + count * LANE_BYTES
+    for lane in range(lanes, end, LANE_BYTES):
+        store_long(lane + WORD, np.int64(_sought(text, lane)))
+        store_long(lane + HEAD, 0)
+    for level in range(depth):
+        for lane in range(lanes, end, LANE_BYTES):
+            head = _descend(shard, level, load_long(lane + HEAD), load_word(lane + WORD))
+            store_long(lane + HEAD, head)
+            if level + 1 < depth:
+                _expect(shard, level + 1, head)
+    for lane in range(lanes, end, LANE_BYTES):
+        if _bound(shard, text, lane) == DAMAGED:
+            return DAMAGED
+    return OK
+
+
+@inlined
+def _bound(shard: Table, text: Int, lane: Int) -> int:
+    """Set the lane's ranks, HEAD heads being smaller than WORD: OK or DAMAGED."""
+    shift, heads, word = _level(shard, 1), _level(shard, 2), load_word(lane + WORD)
+    before, size = min(load_long(lane + HEAD), heads), load_long(lane + STOP) - load_long(lane + START)
+    after, low, low_shared = _first_above(shard, before, word), _zero(), _zero()
+    high, high_shared = shard.size // shard.width, _zero()
+    if before > 0:
+        low, low_shared = ((before - 1) << shift) + 1, _shared_with(shard, before - 1, word, text, lane)
+    if after < heads:
+        high, high_shared = after << shift, min(equal_bytes(_head(shard, after), word), size)
+    prefetch(shard.table + ((low + high) >> 1) * shard.pointer)
+    store_long(lane + LOW, low)
+    store_long(lane + HIGH, high)
+    store_long(lane + LOW_SHARED, low_shared)
+    store_long(lane + HIGH_SHARED, high_shared)
+    store_long(lane + LOW_FROM, UNKNOWN)
+    store_long(lane + HIGH_FROM, UNKNOWN)
+    return DAMAGED if low_shared < 0 else OK
+
+
+@inlined
+def _sought(text: Int, lane: Int) -> Word:
+    """The first word sought, ones after its end if the lane shall stand after all that begin with it."""
+    start, stop = load_long(lane + START), load_long(lane + STOP)
+    word = word_at(text, stop, start)
+    if load_long(lane + AFTER) and stop - start < WORD_BYTES:
+        word |= ALL_ONES >> np.uint64(8 * (stop - start))
+    return word
+
+
+@compiled
+def _first_above(shard: Table, head: Int, word: Word) -> Int:
+    """The first head above `word` from `head` on, where none is below it; or how many heads there are."""
+    depth, heads = _level(shard, 0), _level(shard, 2)
+    if head >= heads or _head(shard, head) > word:
+        return head
+    found = _zero()
+    for level in range(depth):
+        found = _descend(shard, level, found, word + ONE)
+    return max(head, min(found, heads)) if word < ALL_ONES else heads
+
+
+@inlined
+def _descend(shard: Table, level: Int, before: Int, word: Word) -> Int:
+    """How many words of a level are smaller than `word`, if `before` of the level above are."""
+    node = _node(shard, level, before)
+    place = shard.heads + _level(shard, FIXED + A_LEVEL * level) + node * NODE_BYTES
+    touch(shard.heads_state, shard.heads, place - shard.heads)
+    smaller = np.int64(0)
+    for number in range(NODE_WORDS):
+        smaller += np.int64(load_word(place + number * WORD_BYTES) < word)
+    return node * NODE_WORDS + smaller
+
+
+@inlined
+def _expect(shard: Table, level: Int, before: Int) -> None:
+    """Have the node that `_descend` will read on its way to the cache."""
+    place = shard.heads + _level(shard, FIXED + A_LEVEL * level) + _node(shard, level, before) * NODE_BYTES
+    prefetch(place)
+    prefetch(place + NODE_BYTES // 2)
+
+
+@inlined
+def _node(shard: Table, level: Int, before: Int) -> Int:
+    """The node below the last of `before` words, one of the level's whatever these are."""
+    return min(max(before - 1, 0), _level(shard, FIXED + A_LEVEL * level + 1) - 1)
+
+
+@inlined
+def _zero() -> Int:
+    return np.int64(0)
+
+
+@inlined
+def _level(shard: Table, number: Int) -> Int:
+    """A number of the layout."""
+    return np.int64(load_long(shard.levels + number * WORD_BYTES))
+
+
+@inlined
+def _head(shard: Table, number: Int) -> Word:
+    """A head, its block marked."""
+    level = _level(shard, 0) - 1
+    place = _level(shard, FIXED + A_LEVEL * level) + number * WORD_BYTES
+    touch(shard.heads_state, shard.heads, place)
+    return Word(load_word(shard.heads + place))
+
+
+@inlined
+def _shared_with(shard: Table, number: Int, word: Word, text: Int, lane: Int) -> Int:
+    """How many of the bytes sought a head's suffix begins with, or DAMAGED.
+
+    Zeros at the end of a head may be the data's, or may stand after their end: there the suffix itself is
+    looked at.
+    """
+    head, start, stop = _head(shard, number), load_long(lane + START), load_long(lane + STOP)
+    shared: Int = min(equal_bytes(head, word), stop - start)
+    if shared and head << np.uint64(8 * (shared - 1)) == ZERO:
+        position = entry(shard, number << _level(shard, 1))
+        if position < 0:
+            return DAMAGED
+        shared = shared_bytes(shard, position, text, start, stop)
+    return shared
