@@ -1,6 +1,7 @@
 """Engines as the rest of the site sees them: leases on those that run, wants for those that should."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -35,6 +36,9 @@ ADAPTER_RANK = 64
 """The highest rank of LoRA adapters that engines take."""
 
 INSTALLING = "the engine is still being installed"
+NOT_STARTED = "waiting for the engines to start"
+UNSURE = {INSTALLING, NOT_STARTED}
+"""While this is what is waited for, nobody knows yet whether an engine will come."""
 
 OnWait = Callable[[str], Awaitable[None]]
 Found = TypeVar("Found")
@@ -85,11 +89,21 @@ async def lease(
         yield engine
 
 
-async def wait_until_loaded(checkpoint: Checkpoint, *, timeout_s: float = WAIT_S) -> None:
-    """Returns when an engine holds the checkpoint, without a hold on it. Raises as `lease` does."""
-    async with aclosing(waiting(checkpoint, is_loaded, timeout_s)) as steps:
-        async for _ in steps:
-            pass
+async def wait_until_loaded(
+    checkpoint: Checkpoint, *, timeout_s: float = WAIT_S, patience_s: float = math.inf
+) -> None:
+    """Returns when an engine holds the checkpoint, without a hold on it; or after `patience_s` if by then it
+    is known that one will. Raises as `lease` does."""
+    began, reason = time.monotonic(), INSTALLING
+
+    async def attempt(checkpoint: Checkpoint) -> bool | None:
+        if reason not in UNSURE and time.monotonic() - began >= patience_s:
+            return True
+        return await is_loaded(checkpoint)
+
+    async with aclosing(waiting(checkpoint, attempt, timeout_s)) as steps:
+        async for step in steps:
+            reason = step if isinstance(step, str) else reason
 
 
 async def is_loaded(checkpoint: Checkpoint) -> bool | None:
@@ -231,7 +245,7 @@ def what_is_missing(checkpoint: Checkpoint, waited_s: float, timeout_s: float) -
 
 def waiting_reason(checkpoint: Checkpoint, engines: list[Engine], mine: Engine | None) -> str:
     if not engines:
-        return INSTALLING if being_installed() else "waiting for the engines to start"
+        return INSTALLING if being_installed() else NOT_STARTED
     match mine.state if mine else None:
         case EngineState.STARTING:
             return f"starting an engine for {checkpoint.name}, which takes up to a minute"

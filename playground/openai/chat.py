@@ -8,6 +8,7 @@ from playground.completions import prepared
 from playground.composer.bounds import bounds_of
 from playground.engines import wait_until_loaded
 from playground.metering import Meter
+from playground.openai import streaming
 from playground.openai.answer import Answer
 from playground.openai.chat_body import ChatRequest
 from playground.openai.endpoint import read_body
@@ -30,7 +31,7 @@ async def complete_chat(request: HttpRequest, caller: Caller) -> HttpResponseBas
     events = metered_numbered(numbered_events([seeded(job, n) for n in range(answer.n)]), meter)
     if not body.stream:
         return JsonResponse(await read_whole(answer, events))
-    # What can fail has failed by now, with a status of its own. The engine itself is asked only when the
-    # stream begins: a client may leave before that, and then nobody would be there to stop the engine.
-    await wait_until_loaded(checkpoint)
+    # What can fail soon has failed by then, with a status of its own. The engine itself is asked only when
+    # the stream begins: a client may leave before that, and nobody would be there to stop the engine.
+    await wait_until_loaded(checkpoint, patience_s=streaming.PATIENCE_S)
     return stream_response(answer, events, body.include_usage)

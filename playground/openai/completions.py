@@ -9,6 +9,7 @@ from accounts.authentication import Caller
 from playground.completions import Job, is_quick, prepare_text
 from playground.engines import wait_until_loaded
 from playground.metering import Meter
+from playground.openai import streaming
 from playground.openai.completion_body import CompletionRequest
 from playground.openai.endpoint import read_body
 from playground.openai.models import recent_checkpoint
@@ -28,7 +29,7 @@ async def complete_text(request: HttpRequest, caller: Caller) -> HttpResponseBas
     events = metered_numbered(events, meter, [text.number for text in texts.texts])
     if not body.stream:
         return JsonResponse(await read_whole(texts, events))
-    await wait_until_loaded(checkpoint)  # as in chat.complete_chat
+    await wait_until_loaded(checkpoint, patience_s=streaming.PATIENCE_S)  # as in chat.complete_chat
     return stream_response(texts, events, body.include_usage)
 
 

@@ -8,13 +8,15 @@ from typing import Any, Protocol
 import orjson
 from django.http import StreamingHttpResponse
 
-from playground.completions import Event
+from playground.completions import Event, Waiting
 from playground.database import release_request_thread
 from playground.openai.errors import SERVER, ApiError, api_error
 from playground.side_by_side import Numbered
 
 logger = logging.getLogger(__name__)
 
+PATIENCE_S = 2.0
+"""A stream begins before its model is loaded where that takes longer, and says what is waited for."""
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 DONE = b"data: [DONE]\n\n"
 
@@ -55,7 +57,9 @@ async def chunk_lines(
     async with aclosing(events):
         try:
             async for number, event in events:
-                if chunks := reply.take(number, event):
+                if isinstance(event, Waiting):
+                    yield comment(event.reason)
+                elif chunks := reply.take(number, event):
                     yield said + lines(chunks)
                     said = b""
             if include_usage:
@@ -63,6 +67,11 @@ async def chunk_lines(
         except Exception as error:
             said += lines([stream_error(error)])
     yield said + DONE
+
+
+def comment(reason: str) -> bytes:
+    """A line that clients of server-sent events pass over, for whoever looks: what is being waited for."""
+    return f": {' '.join(reason.split())}\n\n".encode()
 
 
 def lines(chunks: Iterable[dict[str, Any]]) -> bytes:

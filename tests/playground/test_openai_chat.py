@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import threading
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from playground.completions import EngineDied, Event, Finished, Piece, Usage
 from playground.core.think_split import split_thinking
 from playground.database import in_database
-from playground.models import Engine, EngineLease
+from playground.engines import lease
+from playground.models import Deployment, Engine, EngineLease
 from playground.openai.answer import Answer
 from playground.openai.streaming import chunk_lines
 from playground.supervisor import Supervisor
@@ -215,3 +217,33 @@ async def test_streams_hold_no_threads(api: httpx.AsyncClient, engines: Supervis
 def request_threads() -> list[str]:
     """Threads that Django made for requests; those that wait in shared pools have other names."""
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]
+
+
+async def lines_until_it_begins(api: httpx.AsyncClient, model: str) -> AsyncIterator[str]:
+    """What a stream says, its first chunk the last."""
+    async with api.stream("POST", "/chat/completions", json=ASK | {"model": model, "stream": True}) as answer:
+        assert answer.status_code == 200
+        async for line in answer.aiter_lines():
+            if line:
+                yield line
+            if line.startswith("data:"):
+                return
+
+
+async def test_a_stream_that_waits_for_its_model_is_told_its_place(
+    api: httpx.AsyncClient,
+    engines: Supervisor,
+    checkpoints: dict[str, Checkpoint],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("playground.openai.streaming.PATIENCE_S", 0.0)
+    async with lease(checkpoints["tiny-one"]):
+        first, second = lines_until_it_begins(api, "tiny-two"), lines_until_it_begins(api, "wide")
+        comments = [await anext(first)]
+        assert "place 2 in the queue" in await anext(second)
+        await second.aclose()
+        await Deployment.objects.filter(checkpoint=checkpoints["wide"]).aupdate(wanted_at=None)
+    *others, begun = [line async for line in first]
+    assert "place 1 in the queue" in comments[0]
+    assert all(line.startswith(": ") for line in others)
+    assert begun.startswith("data: {")
