@@ -20,6 +20,8 @@ from playground.presets.models import Preset as Preset
 from playground.ratings.models import Consent as Consent
 from playground.ratings.models import RatedRow as RatedRow
 from playground.ratings.models import Rating as Rating
+from playground.sharing.models import SharedLineup as SharedLineup
+from playground.sharing.models import SharedSide as SharedSide
 from playground.sharing.models import SharedThread as SharedThread
 from playground.sharing.models import SharedTurn as SharedTurn
 from playground.tools.models import CallRecord as CallRecord

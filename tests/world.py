@@ -19,7 +19,8 @@ from playground.models import CallRecord, Message, MessageState, Role, Thread
 from playground.presets.models import Preset
 from playground.ratings.models import Opinion, Rating
 from playground.ratings.services import rate
-from playground.sharing.models import SharedThread
+from playground.sharing.lineups import share_lineup
+from playground.sharing.models import SharedLineup, SharedThread
 from playground.sharing.services import share_thread
 from tracing.models import KeptTrace, Share, Store
 from tracing.sharing import share_trace
@@ -133,6 +134,8 @@ class Things:
     attachment: Attachment
     lineup: Lineup
     lineup_answer: Message
+    deleted_lineup: Lineup
+    shared_lineup: SharedLineup
     dataset: Dataset
     fine_tune: Job
     evaluation: Evaluation
@@ -143,12 +146,19 @@ class Things:
     transfer: Transfer
 
 
-def build_things(world: World) -> Things:
-    ada, grace, checkpoint = world.ada, world.grace, world.checkpoint
-    lineup = Lineup.objects.create()
-    talks = [talk(ada, checkpoint) for _ in range(2)]
+def beside(owner: User, checkpoint: Checkpoint) -> tuple[Lineup, list[tuple[Thread, Message]]]:
+    """Two threads beside each other."""
+    lineup, talks = Lineup.objects.create(), [talk(owner, checkpoint) for _ in range(2)]
     for place, (thread, _) in enumerate(talks):
         Seat.objects.create(lineup=lineup, place=place, thread=thread)
+    return lineup, talks
+
+
+def build_things(world: World) -> Things:
+    ada, grace, checkpoint = world.ada, world.grace, world.checkpoint
+    lineup, talks = beside(ada, checkpoint)
+    deleted_lineup, gone = beside(ada, checkpoint)
+    delete_thread(thread=gone[0][0])
     deleted, _ = talk(ada, checkpoint)
     delete_thread(thread=deleted)
     flow = Flow.objects.create(name=f"tuned-{grace.pk}")
@@ -165,6 +175,8 @@ def build_things(world: World) -> Things:
         Attachment.objects.create(owner=ada, **attached),
         lineup,
         talks[0][1],
+        deleted_lineup,
+        share_lineup(owner=Owner(ada), lineup=lineup),
         dataset,
         Job.objects.create(
             flow=flow, stage="think-sft", position=0, parent=checkpoint, owner=grace, state=JobState.QUEUED

@@ -1,13 +1,15 @@
 """Lineups: what a person sends is saved for every model before anything else happens."""
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from django.db import transaction
 from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
 
 from accounts.models import User
+from playground.beside.models import LineupQuerySet
 from playground.chat.branches import path_of
 from playground.chat.threads import Prompt, add_turn, create_thread
 from playground.models import Lineup, Message, MessageState, Role, Seat, Thread
@@ -29,17 +31,22 @@ class LineupPrompt:
 
 
 def create_lineup(
-    *, owner: User | None, session_key: str, asked: LineupPrompt
+    *, owner: User | None, session_key: str, asked: LineupPrompt, question_id: UUID | None = None
 ) -> tuple[Lineup, list[Message]]:
     """New conversations with the prompt, and their empty answers; of a blind one in an order that chance
-    chose."""
+    chose. `question_id` becomes the first prompt's own, so that one that is sent twice can be told."""
     sides = asked.sides
     if asked.blind:
         secrets.SystemRandom().shuffle(sides)
     with transaction.atomic():
         lineup, answers = Lineup.objects.create(blind=asked.blind), list[Message]()
         for place, side in enumerate(sides):
-            thread, answer = create_thread(owner=owner, session_key=session_key, prompt=side)
+            thread, answer = create_thread(
+                owner=owner,
+                session_key=session_key,
+                prompt=side,
+                question_id=question_id if place == 0 else None,
+            )
             Seat.objects.create(lineup=lineup, place=place, thread=thread)
             answers.append(answer)
     return lineup, answers
@@ -71,7 +78,22 @@ def writing_in(lineup: Lineup) -> list[Message]:
     return list(Message.objects.filter(thread__in=threads_of(lineup), state=MessageState.WRITING))
 
 
-def own_lineups(request: HttpRequest) -> Sequence[Lineup]:
-    """The browser's own, the newest first."""
-    mine = Lineup.objects.within(own_threads(request))
-    return mine.select_related("vote").prefetch_related("seats__thread")  # type: ignore[return-value]
+def own_lineups(request: HttpRequest) -> LineupQuerySet:
+    """The browser's own that it has not deleted, the newest first."""
+    return listed(Lineup.objects.within(own_threads(request)))
+
+
+def own_deleted_lineups(request: HttpRequest) -> LineupQuerySet:
+    """The browser's own that can still be had back."""
+    mine = Thread.objects.of_browser(request)
+    return listed(Lineup.objects.within(mine.exclude(deleted_at=None)))
+
+
+def listed(lineups: LineupQuerySet) -> LineupQuerySet:
+    return lineups.select_related("vote").prefetch_related("seats__thread")
+
+
+def own_lineup(request: HttpRequest, pk: UUID) -> Lineup:
+    """Someone else's, or none, is a 404."""
+    lineup: Lineup = get_object_or_404(own_lineups(request), pk=pk)
+    return lineup

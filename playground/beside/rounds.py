@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from playground.attachments.services import load_names
 from playground.beside.lineups import threads_of
 from playground.chat.branches import path_of
 from playground.chat.presentation import AnswerView
@@ -54,8 +55,12 @@ class Round:
     """One prompt and its answers."""
 
     number: int
-    prompt: str
+    question: Message
     sides: list[Side]
+
+    @property
+    def prompt(self) -> str:
+        return self.question.raw_text
 
     @property
     def is_done(self) -> bool:
@@ -79,12 +84,14 @@ def rounds_of(lineup: Lineup, lighting: Lighting) -> list[Round]:
     ]
 
 
-def turns_of(thread: Thread, lighting: Lighting) -> list[tuple[str, AnswerView]]:
-    """(prompt, answer) for each answer."""
-    found, prompt = list[tuple[str, AnswerView]](), ""
-    for message in path_of(thread):
+def turns_of(thread: Thread, lighting: Lighting) -> list[tuple[Message, AnswerView]]:
+    """(question, answer) for each answer."""
+    found, question = list[tuple[Message, AnswerView]](), Message()
+    path = path_of(thread)
+    load_names(path)
+    for message in path:
         if message.role == Role.USER:
-            prompt = message.raw_text
+            question = message
         else:
-            found.append((prompt, AnswerView.of(message, lighting)))
+            found.append((question, AnswerView.of(message, lighting)))
     return found

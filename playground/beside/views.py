@@ -2,12 +2,12 @@
 
 import logging
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from asgiref.sync import sync_to_async
-from django.db import OperationalError
+from django.db import IntegrityError, OperationalError
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -21,12 +21,15 @@ from playground.beside.lineups import (
     add_round,
     create_lineup,
     models_of,
+    own_deleted_lineups,
+    own_lineup,
     own_lineups,
     threads_of,
     writing_in,
 )
 from playground.beside.pickers import kept_pickers, new_pickers
 from playground.beside.rounds import rounds_of
+from playground.branching.sending import Sending, uuid_or_none
 from playground.chat.answer_stream import AnswerStream
 from playground.chat.engine_notice import engine_notice
 from playground.chat.generation import start_writing
@@ -35,6 +38,7 @@ from playground.composer.views import page_context
 from playground.models import Lineup, Message
 from playground.traces.comparing import compare as compare_traces
 from playground.traces.lighting import Lighting
+from playground.traces.requests import own_threads
 from playground.views import go_to, refusal, unsaved
 from tracing.core.errors import InputError
 
@@ -56,8 +60,15 @@ async def beside(request: HttpRequest) -> HttpResponse:
 def new_page(request: HttpRequest) -> HttpResponse:
     """With the models that the address names as `a`, `b` and `c`."""
     asked = [request.GET.get(name, "") for name in ("a", "b", "c")]
-    context = {"pickers": new_pickers(asked, request.user), "blind": "blind" in request.GET}
-    return lineup_page(request, **context, lineups=list(own_lineups(request)[:LISTED]))
+    deleted = own_deleted_lineups(request).filter(pk=uuid_or_none(request.GET.get("deleted"))).first()
+    return lineup_page(
+        request,
+        pickers=new_pickers(asked, request.user),
+        blind="blind" in request.GET,
+        lineups=list(own_lineups(request)[:LISTED]),
+        deleted=deleted,
+        question_id=uuid4(),
+    )
 
 
 @never_cache
@@ -99,18 +110,34 @@ def save_prompts(request: HttpRequest, pk: UUID | None) -> tuple[HttpResponse, l
         return refusal(request, form.first_error()), []
     asked = form.lineup_prompt()
     try:
-        with admitted(request, "chat", times=len(asked.sides)):
-            row, answers = saved(request, row, asked)
+        row, answers = saved_once(request, row, asked)
     except (ThreadBusyError, InputError) as error:
         return refusal(request, str(error)), []
     return go_to(request, reverse("lineup", args=[row.pk])), answers
 
 
-def saved(request: HttpRequest, row: Lineup | None, asked: LineupPrompt) -> tuple[Lineup, list[Message]]:
+def saved_once(request: HttpRequest, row: Lineup | None, asked: LineupPrompt) -> tuple[Lineup, list[Message]]:
+    """The lineup and the answers to begin: none of one that was begun by the same prompt, sent twice."""
+    sending = Sending.of(request)
+    try:
+        with admitted(request, "chat", times=len(asked.sides)):
+            return saved(request, row, asked, sending.question_id)
+    except IntegrityError:
+        if before := sending.answer_before(own_threads(request), asked.prompt):
+            return before.thread.seat.lineup, []
+        with admitted(request, "chat", times=len(asked.sides)):  # the page was kept, and asks something else
+            return saved(request, row, asked, uuid4())
+
+
+def saved(
+    request: HttpRequest, row: Lineup | None, asked: LineupPrompt, question_id: UUID
+) -> tuple[Lineup, list[Message]]:
     if row:
         return row, add_round(lineup=row, asked=asked)
     owner = Owner.of(request)
-    return create_lineup(owner=owner.user, session_key=owner.session_key, asked=asked)
+    return create_lineup(
+        owner=owner.user, session_key=owner.session_key, asked=asked, question_id=question_id
+    )
 
 
 def sent_fields(request: HttpRequest, row: Lineup | None) -> QueryDict:
@@ -140,7 +167,3 @@ async def stop(request: HttpRequest, pk: UUID) -> HttpResponse:
     for answer in await sync_to_async(writing_in)(row):
         await AnswerStream(answer.pk).ask_to_stop()
     return HttpResponse(status=204) if request.htmx else redirect("lineup", pk=row.pk)
-
-
-def own_lineup(request: HttpRequest, pk: UUID) -> Lineup:
-    return get_object_or_404(own_lineups(request), pk=pk)

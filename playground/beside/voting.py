@@ -9,10 +9,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from playground.beside.forms import VoteForm
-from playground.beside.lineups import own_lineups
+from playground.beside.lineups import own_lineup, own_lineups
 from playground.beside.rounds import LETTERS
 from playground.beside.veiled_stream import veiled_events
-from playground.beside.views import own_lineup
 from playground.beside.votes import VoteRefused, cast_vote, running_score
 from playground.models import Message, Role, Vote
 from playground.views import go_to, refusal

@@ -9,12 +9,13 @@ from django.db import transaction
 
 from accounts.models import User
 from accounts.owners import Owner
+from playground.attachments.services import load_names
 from playground.chat.branches import ids_to, leaf_of, links_of, messages_of, newest_below
 from playground.chat.threads import title_of
 from playground.core.answering import AnswerParameters
 from playground.core.chat_files.as_json import read_json, write_json
 from playground.core.chat_files.as_markdown import read_markdown, write_markdown
-from playground.core.chat_files.chat import ChatFile, ChatFileError, FileMessage
+from playground.core.chat_files.chat import ChatFile, ChatFileError, FileMessage, FileNote
 from playground.core.errors import GenerationError
 from playground.models import Message, MessageState, Role, Thread
 from tracing.core.errors import TracingError
@@ -30,6 +31,7 @@ def exported_json(thread: Thread, *, traces: bool = False) -> str:
     """All branches of a thread; with `traces` the answers' traces too, without what is withheld by now."""
     links = links_of(thread.pk)
     messages = messages_of(list(links))
+    load_names(messages)
     leaf = leaf_of(thread, links)
     chat = ChatFile(
         title=thread.title,
@@ -47,6 +49,7 @@ def exported_markdown(thread: Thread, *, at: UUID | None = None) -> str:
     links = links_of(thread.pk)
     leaf = newest_below(at, links) if at in links else leaf_of(thread, links)
     messages = messages_of(ids_to(leaf, links))
+    load_names(messages)
     return write_markdown(thread.title, [file_message(message) for message in messages])
 
 
@@ -64,6 +67,10 @@ def file_message(message: Message) -> FileMessage:
         parameters=message.parameters,
         token_ids=message.token_ids,
         thinking_s=message.thinking_s,
+        files=[
+            FileNote(name=file.name, characters=file.characters, pages=file.pages)
+            for file in message.attachments.all()
+        ],
         created_at=message.created_at,
     )
 

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from playground.models import Message, MessageState, Thread
+from playground.models import Message, MessageState, Seat, Thread, ThreadQuerySet
 from tracing.core.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -28,14 +28,28 @@ def rename_thread(*, thread: Thread, title: str) -> None:
 def delete_thread(*, thread: Thread) -> list[Message]:
     """From now on nobody sees it; `restore_thread` gives it back. Returns its answers still being written, to
     be stopped."""
-    thread.deleted_at = timezone.now()
-    thread.save(update_fields=["deleted_at"])
-    return list(thread.messages.filter(state=MessageState.WRITING))
+    threads, thread.deleted_at = with_those_beside(thread), timezone.now()
+    threads.update(deleted_at=thread.deleted_at)
+    return list(Message.objects.filter(thread__in=threads, state=MessageState.WRITING))
 
 
 def restore_thread(*, thread: Thread) -> None:
     thread.deleted_at = None
-    thread.save(update_fields=["deleted_at"])
+    with_those_beside(thread).update(deleted_at=None)
+
+
+def purge_thread(*, thread: Thread) -> None:
+    """Delete for good what was deleted before."""
+    with_those_beside(thread).delete()
+
+
+def with_those_beside(thread: Thread) -> ThreadQuerySet:
+    """The thread, with those that stand beside it in a comparison: they come and go together."""
+    seat = Seat.objects.filter(thread=thread).first()
+    found = (
+        Thread.objects.filter(seat__lineup=seat.lineup_id) if seat else Thread.objects.filter(pk=thread.pk)
+    )
+    return Thread.objects.filter(pk__in=list(found.values_list("pk", flat=True)))
 
 
 def keep_thread(*, thread: Thread) -> None:

@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.owners import Owner
+from playground.beside.lineups import own_deleted_lineups
 from playground.branching.sending import uuid_or_none
 from playground.chat.answer_stream import AnswerStream
 from playground.history import services
@@ -29,8 +30,8 @@ QUERY_CHARACTERS_MAX = 500
 
 
 def own_deleted(request: HttpRequest) -> ThreadQuerySet:
-    """The browser's own threads that can still be had back."""
-    mine = Thread.objects.of_browser(request)
+    """The browser's own threads that can still be had back, but for those that stand beside each other."""
+    mine = Thread.objects.of_browser(request).filter(seat=None)
     return mine.exclude(deleted_at=None).order_by("-deleted_at")
 
 
@@ -55,7 +56,7 @@ def show_chats(request: HttpRequest, *, problem: str = "", status: int = 200) ->
     context |= {
         "problem": problem,
         "deleted": just_deleted(request),
-        "any_deleted": own_deleted(request).exists(),
+        "any_deleted": own_deleted(request).exists() or own_deleted_lineups(request).exists(),
     }
     return render(request, "playground/history/chats.html", context, status=status)
 
@@ -70,6 +71,7 @@ def deleted_chats(request: HttpRequest) -> HttpResponse:
     """What can be had back, the last deleted first."""
     page = Paginator(own_deleted(request), A_PAGE).get_page(request.GET.get("page"))
     context = {"section": "chat", "page": page, "days": settings.DELETED_CHAT_DAYS}
+    context["lineups"] = own_deleted_lineups(request)
     return render(request, "playground/history/deleted.html", context)
 
 
@@ -117,7 +119,7 @@ def restore(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def purge(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Delete for good what was deleted before."""
-    get_object_or_404(own_deleted(request), pk=pk).delete()
+    services.purge_thread(thread=get_object_or_404(own_deleted(request), pk=pk))
     return redirect("deleted-chats")
 
 

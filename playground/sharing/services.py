@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.owners import Owner
 from playground.chat.branches import path_of
-from playground.models import Message, MessageState, Role, Thread
+from playground.models import Lineup, Message, MessageState, Role, Thread
 from playground.sharing.models import SharedThread, SharedThreadQuerySet, SharedTurn
 from tracing.core.errors import InputError
 
@@ -31,21 +31,32 @@ def share_thread(*, owner: Owner, thread: Thread, expires_in: timedelta | None =
     """
     expires_at = timezone.now() + expires_in if expires_in is not None else None
     with transaction.atomic():
-        locked = Thread.objects.select_for_update().get(pk=thread.pk)
-        turns = turns_of(path_of(locked))
-        check_shareable(owner, locked, turns)
-        digest = digest_of(turns)
-        shared = SharedThread.objects.of(owner).living().filter(thread=locked, digest=digest).first()
+        turns, digest = shareable_turns(owner, thread)
+        alone = SharedThread.objects.of(owner).living().filter(side=None)
+        shared = alone.filter(thread=thread, digest=digest).first()
         if shared is None:
-            return add_shared(owner, locked, turns, digest=digest, expires_at=expires_at)
+            return add_shared(owner, thread, turns, digest=digest, expires_at=expires_at)
         shared.expires_at = expires_at
         shared.save(update_fields=["expires_at"])
         return shared
 
 
+def shareable_turns(owner: Owner, thread: Thread) -> tuple[list[SharedTurn], str]:
+    """What a link to a chat shows, and the digest of it. In a transaction, so that it is of one moment.
+
+    Raises InputError for what cannot be shared.
+    """
+    locked = Thread.objects.select_for_update().get(pk=thread.pk)
+    turns = turns_of(path_of(locked))
+    check_shareable(owner, locked, turns)
+    return turns, digest_of(turns)
+
+
 def check_shareable(owner: Owner, thread: Thread, turns: Sequence[SharedTurn]) -> None:
     if thread.temporary:
         raise InputError("A temporary chat is not kept, so it cannot be shared.")
+    if Lineup.objects.veiled().filter(seats__thread=thread).exists():
+        raise InputError("Nobody may see yet which model this is: vote first, then share.")
     if not turns:
         raise InputError("There is nothing to share in this chat yet.")
     if thread.messages.filter(state=MessageState.WRITING).exists():
@@ -86,23 +97,26 @@ def turn_of(message: Message) -> SharedTurn:
         role=message.role,
         text=message.raw_text,
         model=message.checkpoint.name if message.checkpoint else "",
-        note=NOTES.get(MessageState(message.state), "") or attached_note(message),
+        note=NOTES.get(MessageState(message.state), ""),
+        files=files_of(message),
         thinking_s=message.thinking_s,
         trace=trace,
         written_at=message.created_at,
     )
 
 
-def attached_note(message: Message) -> str:
-    """That files went with a message; their texts are not shared."""
+def files_of(message: Message) -> list[dict[str, Any]]:
+    """What went with a message, by names and sizes; the texts are not shared."""
     if message.role != Role.USER:
-        return ""
-    files = message.attachments.count()
-    return f"With {files} file{'s' if files > 1 else ''}, which the link does not show." if files else ""
+        return []
+    return list(message.attachments.values("name", "characters", "pages"))
 
 
 def digest_of(turns: Sequence[SharedTurn]) -> str:
-    told = [[turn.role, turn.text, turn.model, turn.note, (turn.trace or {}).get("id")] for turn in turns]
+    told = [
+        [turn.role, turn.text, turn.model, turn.note, turn.files, (turn.trace or {}).get("id")]
+        for turn in turns
+    ]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
@@ -114,8 +128,8 @@ def revoke_shared(*, shared: SharedThread) -> None:
 
 
 def shared_threads_of(owner: Owner) -> SharedThreadQuerySet:
-    """The owner's own links, newest first, those that ended too."""
-    return SharedThread.objects.of(owner)
+    """The owner's own links to single chats, newest first, those that ended too."""
+    return SharedThread.objects.of(owner).filter(side=None)
 
 
 def find_shared(token: str) -> SharedThread | None:

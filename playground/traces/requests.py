@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
-from playground.models import Lineup, Message, Role, SharedThread, Thread, ThreadQuerySet
+from playground.models import Lineup, Message, Role, SharedLineup, SharedThread, Thread, ThreadQuerySet
 from playground.traces.lighting import Lighting
 from playground.traces.subjects import Subject
 from tracing.core.errors import InputError, TracingError
@@ -58,6 +58,13 @@ def linked(request: HttpRequest, share: Share) -> Share:
     share.revoke_address = reverse("revoke-share", args=[share.pk])
     share.link = request.build_absolute_uri(reverse("shared-trace", args=[share.token]))
     return share
+
+
+def linked_lineup(request: HttpRequest, shared: SharedLineup) -> SharedLineup:
+    """The shared comparison, with the whole address of its link, and that which revokes it."""
+    shared.revoke_address = reverse("revoke-lineup", args=[shared.pk])
+    shared.link = request.build_absolute_uri(reverse("shared-lineup", args=[shared.token]))
+    return shared
 
 
 def linked_chat(request: HttpRequest, shared: SharedThread) -> SharedThread:

@@ -10,8 +10,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.owners import Owner
 from playground.models import Message
+from playground.sharing.lineups import shared_lineups_of
 from playground.sharing.services import shared_threads_of
-from playground.traces.requests import linked, linked_chat, own_trace, own_traced, refused
+from playground.traces.requests import linked, linked_chat, linked_lineup, own_trace, own_traced, refused
 from playground.traces.subjects import answered
 from tracing.core.errors import InputError
 from tracing.kept import keep_trace
@@ -78,7 +79,8 @@ def shares(request: HttpRequest) -> HttpResponse:
     owner = Owner.of(request)
     mine = [linked(request, share) for share in shares_of(owner)]
     chats = [linked_chat(request, shared) for shared in shared_threads_of(owner)]
-    context = {"shares": mine, "chats": chats, "section": "trace"}
+    lineups = [linked_lineup(request, shared) for shared in shared_lineups_of(owner)]
+    context = {"shares": mine, "chats": chats, "lineups": lineups, "section": "trace"}
     return render(request, "playground/traces/shares.html", context)
 
 

@@ -1,15 +1,19 @@
 """Models beside each other: every prompt is saved or none, names stay hidden until a vote, turns are told."""
 
+import re
 import uuid
 from datetime import timedelta
 
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.owners import Owner
+from playground.attachments.services import add_attachment, prompt_of
 from playground.beside.forms import LineupForm
 from playground.beside.lineups import LineupPrompt, add_round, create_lineup, threads_of
 from playground.beside.models import Verdict
@@ -17,6 +21,7 @@ from playground.beside.votes import VoteRefused, cast_vote
 from playground.chat.threads import Prompt, ThreadBusyError
 from playground.core.errors import EngineUnavailable
 from playground.engines import place_in_queue, want, what_is_missing
+from playground.history.services import delete_thread, restore_thread
 from playground.models import (
     Deployment,
     Engine,
@@ -25,6 +30,9 @@ from playground.models import (
     Message,
     MessageState,
     Seat,
+    SharedLineup,
+    SharedThread,
+    SharedTurn,
     Thread,
     Vote,
 )
@@ -209,6 +217,10 @@ def test_the_running_score_counts_pair_by_pair(visitor: Client, models: list[Che
         ("post", "/compare/{}/vote/"),
         ("get", "/compare/{}/rounds/0/"),
         ("get", "/compare/{}/answers/{}/stream/"),
+        ("post", "/compare/{}/delete/"),
+        ("post", "/compare/{}/restore/"),
+        ("post", "/compare/{}/purge/"),
+        ("post", "/compare/{}/share/"),
     ],
 )
 def test_other_peoples_lineups_do_not_exist(
@@ -275,3 +287,111 @@ def test_a_damaged_checkpoint_is_refused_at_once_with_the_reason(models: list[Ch
     Checkpoint.objects.filter(pk=models[0].pk).update(damage="The weights are others.")
     with pytest.raises(EngineUnavailable, match="one cannot be served: The weights are others"):
         what_is_missing(models[0], waited_s=0, timeout_s=60)
+
+
+def test_a_deleted_comparison_comes_back_whole_or_goes_whole(visitor: Client, lineup: Lineup) -> None:
+    complete(lineup)
+    address = f"/compare/{lineup.pk}/"
+    gone = visitor.post(f"{address}delete/")
+    assert gone["Location"] == f"/compare/?deleted={lineup.pk}"
+    page = visitor.get(gone["Location"]).content.decode()
+    assert f'action="{address}restore/"' in page
+    assert f'href="{address}"' not in page
+    assert visitor.get(address).status_code == 404
+    assert f'action="{address}purge/"' in visitor.get("/chats/deleted/").content.decode()
+    assert visitor.post(f"{address}restore/").status_code == 302
+    assert visitor.get(address).status_code == 200
+    assert visitor.post(f"{address}purge/").status_code == 404
+    visitor.post(f"{address}delete/")
+    assert visitor.post(f"{address}purge/").status_code == 302
+    assert not Thread.objects.exists()
+
+
+def test_one_of_several_conversations_takes_the_others_along(visitor: Client, lineup: Lineup) -> None:
+    for thread in threads_of(lineup):
+        assert {answer.thread_id for answer in delete_thread(thread=thread)} == {
+            each.pk for each in threads_of(lineup)
+        }
+        assert not Thread.objects.kept().exists()
+        restore_thread(thread=thread)
+        assert Thread.objects.kept().count() == 2
+
+
+def test_a_file_goes_with_the_prompt_to_every_model(visitor: Client, models: list[Checkpoint]) -> None:
+    key = visitor.cookies["sessionid"].value
+    upload = SimpleUploadedFile("notes.md", b"Tides rise.")
+    file = add_attachment(owner=Owner(None, key), upload=upload)
+    assert 'id="attach"' in visitor.get("/compare/").content.decode()
+    form = {"text": "What rises?", "model": "one", "right": "two", "attachments": str(file.pk)}
+    address = visitor.post("/compare/", form)["Location"]
+    assert "notes.md" in visitor.get(address).content.decode()
+    for answer in Message.objects.filter(role="assistant").select_related("checkpoint"):
+        assert prompt_of(answer.parent).startswith("notes.md:\n```")
+
+
+def test_a_prompt_that_is_sent_twice_is_compared_once(visitor: Client, models: list[Checkpoint]) -> None:
+    form = {"text": "Hello", "model": "one", "right": "two", "question_id": str(uuid.uuid4())}
+    first, again = (visitor.post("/compare/", form)["Location"] for _ in range(2))
+    assert first == again
+    other = visitor.post("/compare/", form | {"text": "Something else"})["Location"]
+    assert other != first
+    assert Lineup.objects.count() == 2
+
+
+def shared(visitor: Client, lineup: Lineup) -> SharedLineup:
+    response = visitor.post(f"/compare/{lineup.pk}/share/", {"days": "7"}, headers={"hx-request": "true"})
+    link = SharedLineup.objects.first()
+    assert response.status_code == 200
+    assert f"/shared/comparisons/{link.token}/" in response.content.decode()
+    return link
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stranger_reads_a_shared_comparison_with_its_traces_and_their_difference(
+    visitor: Client, models: list[Checkpoint]
+) -> None:
+    lineup = begin(visitor, asked(models, sides=3, blind=True))
+    complete(lineup, with_trace=True)
+    refused = visitor.post(f"/compare/{lineup.pk}/share/", headers={"hx-request": "true"})
+    assert (refused.status_code, SharedLineup.objects.count()) == (422, 0)
+    assert "vote first" in refused.content.decode()
+    vote = cast_vote(lineup=lineup, verdict=Verdict.BETTER, winner=1)
+    link = shared(visitor, lineup)
+    Message.objects.update(raw_text="other", trace=None)
+    page = Client().get(f"/shared/comparisons/{link.token}/")
+    content = page.content.decode()
+    assert page["X-Robots-Tag"] == "noindex, nofollow"
+    assert all(f'class="model">{name}<' in content for name in ("one", "two", "three"))
+    assert "What is 4 + 5?" in content
+    assert "other" not in content.replace("another", "")
+    assert f"they preferred {vote.preferred}." in content
+    assert "/shared/chats/" in content
+    difference = Client().get(f"/shared/comparisons/{link.token}/rounds/0/").content.decode()
+    assert "Three traces side by side" in difference
+    assert "span-both" in difference
+    assert Client().get(f"/shared/comparisons/{link.token}/rounds/1/").status_code == 404
+    panel = re.search(r"/shared/chats/[^/]+/1/spans/0-4/", content)
+    assert panel
+    assert Client().get(panel[0]).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_comparison_keeps_its_link_until_it_changes_or_is_revoked(visitor: Client, lineup: Lineup) -> None:
+    complete(lineup, with_trace=True)
+    link = shared(visitor, lineup)
+    assert shared(visitor, lineup) == link
+    side = SharedThread.objects.first()
+    links = visitor.get("/shares/").content.decode()
+    assert link.token in links
+    assert side.token not in links
+    stranger = Client()
+    assert stranger.post(f"/shares/comparisons/{link.pk}/revoke/").status_code == 404
+    assert visitor.post(f"/shares/comparisons/{link.pk}/revoke/").status_code == 302
+    for address in (
+        f"comparisons/{link.token}/",
+        f"comparisons/{link.token}/rounds/0/",
+        f"chats/{side.token}/",
+    ):
+        assert stranger.get(f"/shared/{address}").status_code == 404
+    assert not SharedTurn.objects.exists()
+    assert shared(visitor, lineup) != link

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.owners import Owner
-from playground.models import Message, MessageState, Role, SharedThread, SharedTurn, Thread
+from playground.models import Attachment, Message, MessageState, Role, SharedThread, SharedTurn, Thread
 from playground.sharing.services import share_thread
 from playground.sharing.views import PAGE_TURNS
 from tests.playground.test_trace_pages import EVIL, RAW, answer_of, document, trace_of
@@ -169,3 +169,21 @@ def test_what_is_withheld_now_is_not_in_a_shared_chat(thread: Thread) -> None:
     content = Client().get(address).content.decode()
     assert "Book 2" not in content
     assert "1 was taken down." in content
+
+
+def test_a_link_names_the_files_of_a_chat_and_keeps_their_text_back(thread: Thread) -> None:
+    file = {
+        "name": f"{EVIL}.md",
+        "kind": "markdown",
+        "text": "Tides rise.",
+        "characters": 1234,
+        "size_bytes": 9,
+    }
+    Attachment.objects.create(owner=thread.owner, **file).messages.add(thread.messages.get(role=Role.USER))
+    link = shared(thread)
+    Attachment.objects.all().delete()
+    content = Client().get(f"/shared/chats/{link.token}/").content.decode()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;.md" in content
+    assert "1,234 characters" in content
+    assert "Tides rise." not in content
+    assert not [raw for raw in RAW if raw in content]

@@ -10,7 +10,15 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from playground.core.chat_files.chat import ChatFile, ChatFileError, FileMessage, PlainMessage, chain, told
+from playground.core.chat_files.chat import (
+    ChatFile,
+    ChatFileError,
+    FileMessage,
+    FileNote,
+    PlainMessage,
+    chain,
+    told,
+)
 
 MARK = "<!-- headwater:"
 MARKED = re.compile(rf"^{MARK} (\{{.*\}}) -->\n## .*\n\n", re.MULTILINE)
@@ -33,7 +41,14 @@ def section(message: FileMessage) -> str:
     facts = {"role": message.role} | ({"model": message.model} if message.model else {})
     mark = json.dumps(facts).replace(">", "\\u003e")  # so that nothing in it ends the comment
     name = "You" if message.role == "user" else " ".join(message.model.split()) or "Assistant"
-    return f"{MARK} {mark} -->\n## {name}\n\n{LOOKS_MARKED.sub(escaped, message.text)}"
+    heading = ", ".join([name, *map(attached, message.files)])
+    return f"{MARK} {mark} -->\n## {heading}\n\n{LOOKS_MARKED.sub(escaped, message.text)}"
+
+
+def attached(file: FileNote) -> str:
+    """A file that went with a message, as its heading names it."""
+    pages = f"{file.pages:,} pages, " if file.pages else ""
+    return f"with {' '.join(file.name.split())} ({pages}{file.characters:,} characters)"
 
 
 def escaped(found: re.Match[str]) -> str:

@@ -24,10 +24,22 @@ class ChatFileError(ValueError):
     """A file is no chat; the message says where it is wrong and what to do."""
 
 
+class FileNote(BaseModel):
+    """A file that went with a message: its name, the characters of its text, the pages of a PDF. The text is
+    not here."""
+
+    model_config = ConfigDict(strict=True)
+
+    name: Name
+    characters: Annotated[int, Field(ge=0, lt=2**31)]
+    pages: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+
+
 class FileMessage(BaseModel):
     """One message. `parent` is the id of the one before it; ids mean something within the file only.
 
     text: a person's, or all that the model wrote, thinking included.
+    files: what went with it, to be read by people: reading a chat brings none of them back.
     token_ids: the model's own, where it wrote the text.
     thinking_s: seconds that the thinking took.
     """
@@ -43,6 +55,7 @@ class FileMessage(BaseModel):
     finish_reason: Annotated[str, Field(max_length=30)] = ""
     parameters: dict[str, Any] = {}
     token_ids: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(max_length=TOKENS_MAX)] = []
+    files: Annotated[list[FileNote], Field(max_length=100)] = []
     thinking_s: Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)] | None = None
     created_at: AwareDatetime | None = None
 

@@ -14,7 +14,7 @@ from playground.core.chat_files.chat import ChatFile, FileMessage
 from playground.history.files import exported_json, exported_markdown, import_chat
 from playground.history.searching import excerpt, found_in, threads_with, words_of
 from playground.history.services import delete_thread, purge_threads, rename_thread, restore_thread
-from playground.models import Message, MessageState, Thread
+from playground.models import Attachment, Message, MessageState, Thread
 from tests.playground.branching.conftest import Tree, texts
 from tests.playground.tiny_model import digest, write_checkpoint
 from tracing.core.errors import InputError
@@ -163,3 +163,26 @@ def test_parameters_that_no_answer_could_have_are_not_imported(reader: User) -> 
     message = FileMessage(id="a", role="assistant", text="x", parameters={"temperature": "hot", "evil": 1})
     thread = import_chat(owner=Owner(reader), chat=ChatFile(messages=[message]))
     assert thread.messages.get().parameters == {}
+
+
+def test_an_export_names_the_files_of_a_chat_with_their_sizes_and_not_their_text(
+    tree: Tree, reader: User
+) -> None:
+    file = Attachment.objects.create(
+        owner=reader,
+        name="tides\n## You.pdf",
+        kind="pdf",
+        text="secret tides",
+        characters=1234,
+        pages=3,
+        size_bytes=9,
+    )
+    file.messages.add(path_of(tree.thread)[0])
+    told = exported_markdown(tree.thread)
+    assert "## You, with tides ## You.pdf (3 pages, 1,234 characters)\n\none\n" in told
+    assert [message.text for message in read_markdown(told).messages] == ["one", "1"]
+    chat = read_json(exported_json(tree.thread))
+    assert [(note.characters, note.pages) for note in chat.messages[0].files] == [(1234, 3)]
+    assert "secret" not in told + exported_json(tree.thread)
+    again = import_chat(owner=Owner(reader), chat=chat)
+    assert not Attachment.objects.filter(messages__thread=again).exists()
