@@ -133,3 +133,39 @@ def test_programs_find_the_models_of_the_key_s_person_only(ada: User) -> None:
     assert not all_models(Caller(ada, key).user)
     with pytest.raises(ApiError, match="access-closed"):
         find_checkpoint(closed.name, ada)
+
+
+def labels(user: User | None) -> list[str]:
+    menu = model_menu(user=user)
+    return [item.label for item in (*menu.heads, *menu.others, *menu.to_come)]
+
+
+def test_the_picker_says_from_when_and_until_when(ada: User, readers: Group) -> None:
+    now = timezone.now()
+    opens, closes, later = (now + timedelta(days=days) for days in (1, 2, 3))
+    make("access-open")
+    coming, closing = make("access-coming"), make("access-closing", "access-flow-dated")
+    AccessRule.objects.create(checkpoint=coming, opens_at=opens, closes_at=later).groups.add(readers)
+    AccessRule.objects.create(flow=closing.job.flow, audience=Audience.EVERYONE, closes_at=closes)
+    [until] = [label for label in labels(None) if "access-closing" in label]
+    assert until.endswith(f"until {closes:%-d %B %Y, %H:%M} UTC")
+    assert model_menu(user=None).to_come == []
+    [coming_soon] = model_menu(user=ada).to_come
+    assert coming_soon.label.endswith(f"from {opens:%-d %B %Y, %H:%M} UTC")
+    assert "access-coming" not in model_menu("access-coming", user=ada).names
+    AccessRule.objects.create(checkpoint=closing, audience=Audience.EVERYONE, opens_at=opens, closes_at=later)
+    [longer] = [label for label in labels(None) if "access-closing" in label]
+    assert longer.endswith(f"until {later:%-d %B %Y, %H:%M} UTC")
+    AccessRule.objects.create(checkpoint=closing, audience=Audience.SIGNED_IN)
+    assert not [label for label in labels(ada) if "until" in label]
+    root = User.objects.create_user("root", is_staff=True)
+    assert not [label for label in labels(root) if "until" in label or "from" in label]
+
+
+def test_a_model_that_opens_later_stands_in_the_picker_and_cannot_be_chosen(client: Client) -> None:
+    make("access-open")
+    opens = timezone.now() + timedelta(days=1)
+    AccessRule.objects.create(checkpoint=make("access-coming"), audience=Audience.EVERYONE, opens_at=opens)
+    for address in ("/", "/compare/"):
+        assert "<option disabled>access-coming" in client.get(address).text
+    assert client.post("/chat/", {"text": "Hello", "model": "access-coming"}).status_code == 422
