@@ -186,6 +186,18 @@ JUDGE_URL = Setting(
 JUDGE_MODEL = Setting("HEADWATER_JUDGE_MODEL", "", "Name of the judge's model at HEADWATER_JUDGE_URL.")
 JUDGE_KEY = Setting("HEADWATER_JUDGE_KEY", "", "Key that HEADWATER_JUDGE_URL asks for, if any.", secret=True)
 
+VISITOR_REQUESTS = Setting(
+    "HEADWATER_VISITOR_REQUESTS",
+    "300",
+    "Answers and traces that an address without an account may ask for in any minute, where no limit in the "
+    "admin says otherwise; 0 for no such limit.",
+)
+VISITOR_TOKENS = Setting(
+    "HEADWATER_VISITOR_TOKENS",
+    "5000000",
+    "Tokens of prompts and answers that an address without an account may use in any day, where no limit in "
+    "the admin says otherwise; 0 for no such limit.",
+)
 CURRENCY = Setting("HEADWATER_CURRENCY", "EUR", "What the prices of models are in, as pages write it.")
 PERSONAL_DATA = Setting(
     "HEADWATER_PERSONAL_DATA",

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, replace
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db.models import Q
 
@@ -78,10 +79,22 @@ def read_rules(spender: Spender) -> tuple[Rule, ...]:
     """From the database; a visitor's own address is put in by `addressed`."""
     found = Limit.objects.filter(holding_for(spender)).select_related("key", "group")
     nearest: dict[tuple[str, str], Rule] = {}
-    for limit in sorted(found, key=lambda limit: (nearness(limit), limit.amount)):
+    usual = usual_limits() if spender.user_id is None else []
+    for limit in (*usual, *sorted(found, key=lambda limit: (nearness(limit), limit.amount))):
         rule = rule_of(limit, spender)
         nearest[rule.counter, rule.resource] = rule
     return tuple(nearest.values())
+
+
+def usual_limits() -> list[Limit]:
+    """What holds for each address without an account where the admin has no such limit."""
+    usual = [
+        Limit(resource=Resource.REQUESTS, period=Period.MINUTE, amount=settings.VISITOR_REQUESTS),
+        Limit(resource=Resource.TOKENS, period=Period.DAY, amount=settings.VISITOR_TOKENS),
+    ]
+    for limit in usual:
+        limit.audience = Audience.VISITOR
+    return [limit for limit in usual if limit.amount]
 
 
 def holding_for(spender: Spender) -> Q:

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import Settings
 
 from accounts.limits import storage
 from accounts.limits.admission import in_words
@@ -346,3 +347,26 @@ def test_what_is_held_back_in_a_window_s_first_moment_is_given_back_too() -> Non
         counters().settle(*storage.settle_call(spender, [rule], {}, pop=True))
         left_over += standing_of(rule).used
     assert left_over == 0
+
+
+def test_an_address_without_an_account_has_the_usual_limits_until_the_admin_says_otherwise(
+    settings: Settings,
+) -> None:
+    settings.VISITOR_REQUESTS, settings.VISITOR_TOKENS = 3, 5000
+    forget_rules()
+    visitor, ada = Spender(address="192.0.2.9"), Spender(user_id=User.objects.create_user("eve").pk)
+    assert {(rule.resource, rule.amount) for rule in rules_for(visitor)} == {
+        ("requests", 3),
+        ("tokens", 5000),
+    }
+    assert rules_for(ada) == ()
+    for _ in range(3):
+        admit_now(visitor, "trace")
+    with pytest.raises(OverLimit, match="Without signing in you have 3 requests in any minute"):
+        admit_now(visitor, "trace")
+    limit(Audience.VISITOR, Resource.REQUESTS, 2, Period.MINUTE)
+    assert {rule.amount for rule in rules_for(visitor)} == {2, 5000}
+    settings.VISITOR_REQUESTS = settings.VISITOR_TOKENS = 0
+    Limit.objects.all().delete()
+    forget_rules()
+    assert rules_for(visitor) == ()
