@@ -9,6 +9,8 @@ from django.apps import apps
 from django.db import models
 from django.http import HttpRequest
 
+from accounts.visitors.newcomers import begin_session
+
 if TYPE_CHECKING:  # the models of rooms are made with this module
     from accounts.models import User
 
@@ -26,7 +28,7 @@ class Owner:
         if request.user.is_authenticated:
             return cls(request.user)
         if not request.session.session_key:
-            request.session.create()
+            begin_session(request)
         return cls(None, request.session.session_key or "")
 
 

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.limits.services import admitted, release
 from accounts.owners import Owner
+from accounts.visitors.newcomers import greet
 from playground.branching.sending import Sending, uuid_or_none
 from playground.branching.turns import Stretch, address_at, new_turns, stretch_of
 from playground.branching.waiting import save_when_free
@@ -47,9 +48,10 @@ def home(request: HttpRequest) -> HttpResponse:
     """A new chat, with prompts that work on the models at hand."""
     menu = model_menu(request.GET.get("model", ""), user=request.user)
     temporary = "temporary" in request.GET
-    return chat_page(
+    page = chat_page(
         request, menu=menu, examples=examples(request.user), question_id=uuid4(), temporary=temporary
     )
+    return greet(request, page)
 
 
 @require_GET

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.limits.services import admitted
 from accounts.owners import Owner
+from accounts.visitors.newcomers import greet
 from playground.beside.engine_words import sharing_notice
 from playground.beside.forms import MODEL_FIELDS, LineupForm
 from playground.beside.lineups import (
@@ -61,7 +62,7 @@ def new_page(request: HttpRequest) -> HttpResponse:
     """With the models that the address names as `a`, `b` and `c`."""
     asked = [request.GET.get(name, "") for name in ("a", "b", "c")]
     deleted = own_deleted_lineups(request).filter(pk=uuid_or_none(request.GET.get("deleted"))).first()
-    return lineup_page(
+    page = lineup_page(
         request,
         pickers=new_pickers(asked, request.user),
         blind="blind" in request.GET,
@@ -69,6 +70,7 @@ def new_page(request: HttpRequest) -> HttpResponse:
         deleted=deleted,
         question_id=uuid4(),
     )
+    return greet(request, page)
 
 
 @never_cache

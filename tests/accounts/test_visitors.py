@@ -118,3 +118,19 @@ def test_whatever_belongs_to_a_browser_can_be_carried_over_and_forgotten() -> No
 
 def is_unique(constraint: models.BaseConstraint) -> bool:
     return isinstance(constraint, models.UniqueConstraint)
+
+
+def test_a_newcomer_has_one_session_for_all_that_leaves_one_page_and_nobody_else_gets_it(
+    client: Client,
+) -> None:
+    client.get("/")
+    assert not Session.objects.exists()
+    presses = [Client() for _ in range(2)]
+    for press in presses:
+        press.cookies["newcomer"] = client.cookies["newcomer"].value
+        press.get("/shares/")
+    assert key_of(presses[0]) == key_of(presses[1]) == Session.objects.get().session_key
+    forger = Client()
+    forger.cookies["newcomer"] = client.cookies["newcomer"].value[:-1] + "x"
+    forger.get("/shares/")
+    assert key_of(forger) != key_of(presses[0])

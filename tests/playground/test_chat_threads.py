@@ -1,6 +1,8 @@
 """What a person sends: checked, saved before anything else, and nobody else's business."""
 
+import re
 import uuid
+from http.cookies import SimpleCookie
 
 import pytest
 from django.test import Client
@@ -158,3 +160,19 @@ def test_null_characters_that_a_model_wrote_are_kept_as_a_sign_of_the_same_lengt
     answer.refresh_from_db()
     assert answer.raw_text == "a\ufffdb"
     assert answer.trace == {"text": "a\ufffdb", "spans": [{"text": "\ufffd"}]}
+
+
+def test_a_newcomer_who_presses_twice_gets_one_chat(client: Client, checkpoint: Checkpoint) -> None:
+    """Without JavaScript both requests leave before either is answered, with the cookies of the page."""
+    page = client.get("/").text
+    [question_id, *others] = re.findall(r'name="question_id" value="([0-9a-f-]{36})"', page)
+    assert set(others) == {question_id}
+    form = {"text": "What is 47 + 38?", "model": checkpoint.name, "question_id": question_id}
+    places = []
+    for _ in range(2):
+        presses = Client()
+        presses.cookies = SimpleCookie({name: each.value for name, each in client.cookies.items()})
+        places.append(presses.post("/chat/", form)["Location"])
+    assert places[0] == places[1]
+    assert Thread.objects.count() == 1
+    assert presses.get(places[0]).status_code == 200
