@@ -16,8 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import ExitStack, aclosing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from training.core.serving.engine_process import SERVED_NAME, EngineConfig, Engi
 
 ROOT = Path(__file__).resolve().parent.parent
 START_S = 180.0
+LONG_TOKENS = 800
 KV_CACHE_BYTES = 2**30
 WORDS = "The river rises in the hills and falls through woods and fields until it meets the sea"
 
@@ -48,14 +49,8 @@ class Way:
     process: psutil.Process | None = None
 
     async def ask(self, prompt: str, tokens: int) -> "Answer":
-        body = self.body | {"stream": True, "temperature": 0, "max_tokens": tokens}
-        body["stream_options"] = {"include_usage": True}
-        if self.path.endswith("chat/completions"):
-            body["messages"] = [{"role": "user", "content": prompt}]
-        else:
-            body["prompt"] = prompt
         began, first_s, last = time.perf_counter(), 0.0, b""
-        events = post_for_events(self.address, self.path, body, silence_s=300, headers=self.headers)
+        events = self.events(prompt, tokens)
         try:
             async for together in events:
                 first_s = first_s or (time.perf_counter() - began if any(map(has_text, together)) else 0.0)
@@ -63,6 +58,22 @@ class Way:
         except ErrorAnswer as error:
             raise SystemExit(f"{self.name} refused: {error.status} {error.body[:500]!r}") from error
         return Answer(json.loads(last)["usage"]["completion_tokens"], first_s)
+
+    async def leave(self, prompt: str) -> None:
+        """Ask for a long answer and go away at its first words."""
+        async with aclosing(self.events(prompt, LONG_TOKENS)) as events:
+            async for together in events:
+                if any(map(has_text, together)):
+                    return
+
+    def events(self, prompt: str, tokens: int) -> AsyncGenerator[list[bytes], None]:
+        body = self.body | {"stream": True, "temperature": 0, "max_tokens": tokens}
+        body["stream_options"] = {"include_usage": True}
+        if self.path.endswith("chat/completions"):
+            body["messages"] = [{"role": "user", "content": prompt}]
+        else:
+            body["prompt"] = prompt
+        return post_for_events(self.address, self.path, body, silence_s=300, headers=self.headers)
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class Figure:
-    """One way. Times in ms; `share` of vLLM's own throughput in the same round."""
+    """One way. Times in ms; `share` of vLLM's own throughput in the same round. `freed_ms`: the longest time
+    from a client's leaving to the engine's own count of running answers being 0."""
 
     way: str
     first_ms: float
@@ -82,6 +94,7 @@ class Figure:
     tokens_per_s: float
     share: float
     cpu_us_a_token: float
+    freed_ms: float
 
 
 def has_text(data: bytes) -> bool:
@@ -107,6 +120,25 @@ async def first_tokens(ways: Sequence[Way], asks: int) -> dict[str, float]:
     return {name: statistics.median(values[len(values) // 10 :]) for name, values in times.items()}
 
 
+async def freed_after(ways: Sequence[Way], times: int) -> dict[str, float]:
+    """The longest of so many times, in ms, that the engine works on after its client has left."""
+    longest = dict.fromkeys((way.name for way in ways), 0.0)
+    async with httpx.AsyncClient(base_url=ways[0].address, trust_env=False, timeout=30) as engine:
+        for n, prompt in enumerate(prompts(times, seed=3)):
+            for way in rotated(ways, n):
+                await way.leave(f"{way.name} {prompt}")
+                began = time.perf_counter()
+                while running_answers((await engine.get("/metrics")).text):
+                    await asyncio.sleep(0.005)
+                longest[way.name] = max(longest[way.name], 1e3 * (time.perf_counter() - began))
+    return longest
+
+
+def running_answers(metrics: str) -> float:
+    lines = [line for line in metrics.splitlines() if line.startswith("vllm:num_requests_running")]
+    return sum(float(line.split()[-1]) for line in lines)
+
+
 async def throughput(way: Way, streams: int, tokens: int, seed: int) -> tuple[float, float, float]:
     """Tokens a second of all streams, median ms to a first token, and the way's own CPU µs a token."""
     before, began = cpu_s(way.process), time.perf_counter()
@@ -129,6 +161,8 @@ async def measure(ways: Sequence[Way], options: argparse.Namespace) -> list[Figu
         await throughput(way, 4, 8, seed=2)
     firsts = await first_tokens(ways, options.asks)
     print("First tokens, ms: " + ", ".join(f"{name} {ms:.1f}" for name, ms in firsts.items()), flush=True)
+    freed = await freed_after(ways, options.leavings)
+    print("Freed after, ms: " + ", ".join(f"{name} {ms:.0f}" for name, ms in freed.items()), flush=True)
     rounds = []
     for n in range(options.rounds):
         figures = {
@@ -146,6 +180,7 @@ async def measure(ways: Sequence[Way], options: argparse.Namespace) -> list[Figu
             statistics.median(figures[way.name][0] for figures in rounds),
             statistics.median(figures[way.name][0] / figures[direct][0] for figures in rounds),
             statistics.median(figures[way.name][2] for figures in rounds),
+            freed[way.name],
         )
         for way in ways
     ]
@@ -253,11 +288,12 @@ def table(figures: Sequence[Figure], streams: int) -> list[str]:
         "tokens/s",
         "of vLLM's",
         "CPU µs/token",
+        "freed after, ms",
     ]
     lines = [f"| {' | '.join(head)} |", "|" + " --- |" * len(head)]
     for f in figures:
         cells = [f.way, f"{f.first_ms:.1f}", f"{f.added_ms:+.1f}", f"{f.streams_first_ms:.0f}"]
-        cells += [f"{f.tokens_per_s:.0f}", f"{f.share:.1%}", f"{f.cpu_us_a_token:.0f}"]
+        cells += [f"{f.tokens_per_s:.0f}", f"{f.share:.1%}", f"{f.cpu_us_a_token:.0f}", f"{f.freed_ms:.0f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -272,6 +308,7 @@ def main() -> None:
         "--asks", type=int, default=60, help="questions one after another, for the first token"
     )
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--leavings", type=int, default=8, help="clients that leave in mid-answer")
     parser.add_argument("--litellm", default=str(ROOT / ".venv-clients/bin/python"))
     parser.add_argument("--results", type=Path, default=machine.RESULTS)
     options = parser.parse_args()
@@ -280,7 +317,10 @@ def main() -> None:
         ways = ways_of(options, Path(folder), stack)
         figures = asyncio.run(measure(ways, options))
     notes = f"Load average {load:.1f} before. First tokens: one question after another. Throughput: "
-    notes += f"{options.streams} streams of {options.tokens} tokens, median of {options.rounds} rounds."
+    notes += (
+        f"{options.streams} streams of {options.tokens} tokens, median of {options.rounds} rounds. Freed: "
+    )
+    notes += f"from a client's leaving to the engine's own count of 0, the longest of {options.leavings}."
     data = json.dumps([asdict(figure) for figure in figures])
     lines = ["# /v1 beside vLLM itself and LiteLLM's proxy", f"{machine.describe()}. {notes}", ""]
     text = "\n".join([*lines, *table(figures, options.streams), "", f"```json\n{data}\n```"]) + "\n"
