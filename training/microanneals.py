@@ -17,6 +17,8 @@ from training.fine_tuning.services import begin
 from training.models import Checkpoint, Job
 
 STAGE = "microanneal"
+SIZES = ("sequence_length", "batch_size", "micro_batch_size")
+"""Settings that a run which goes on with the parent's kind of data takes from it, too."""
 
 
 def start_microanneal(
@@ -37,9 +39,10 @@ def start_microanneal(
     for store in (candidate, web):
         if store.tokenizer != parent.tokenizer:
             raise JobError(f"{store.name} is not in the tokens of {parent}: build it with that tokenizer")
-    table = {**carried(parent), **(settings or {}), "store": web.name, "candidate": candidate.name}
+    own = carried(parent) | carried(parent, SIZES)
+    table = {**own, **(settings or {}), "store": web.name, "candidate": candidate.name}
     recipe = build(MicroannealRecipe, table, "settings")
-    name = free_name(name or f"{parent.name[:26].rstrip('-')}-microanneal", is_chosen=bool(name))
+    name = free_name(name or parent.name[:36].rstrip("-"), STAGE, is_chosen=bool(name))
     fields = {"stage": STAGE, "parent": parent, "owner": owner, "dataset": None}
     return begin(name, by=by, config=recipe_table(recipe), planned_s=recipe.planned_s, **fields)
 

@@ -168,6 +168,18 @@ def test_each_stage_starts_from_one_that_the_flow_runs_before_it() -> None:
     assert None not in starts.values()
 
 
+@pytest.mark.parametrize("name", ["demo", "test"])
+def test_a_branch_runs_last_and_no_stage_starts_from_it(name: str) -> None:
+    flow = load_flow(name)
+    assert flow.long_context is not None
+    assert flow.long_context.branch
+    stages = [stage for stage, _ in flow_stages(flow)]
+    assert stages[-1] == "long-context"
+    starts = {stage: start_of(stage, stages[:place]) for place, stage in enumerate(stages)}
+    assert starts["long-context"] == starts["think-sft"] == "midtrain"
+    assert "long-context" not in starts.values()
+
+
 def test_without_a_branch_long_context_stands_between_midtraining_and_sft() -> None:
     stages = [stage for stage, _ in flow_stages(load_flow("olmo3-7b"))]
     place = stages.index("long-context")

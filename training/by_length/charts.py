@@ -6,16 +6,25 @@ from xml.etree import ElementTree
 import pygal
 
 from training.by_length.scores import KINDS, SHARES, LengthScore
-from training.charts import SMALL, Chart, Plot, is_overlay, percent, plain
+from training.charts import SMALL, Chart, Plot, is_overlay
 from training.svg import clean, describe
+
+
+def share(value: float) -> str:
+    return f"{100 * value:.0f} %"
+
+
+def nats(value: float) -> str:
+    return f"{value:.2f}"
+
 
 PLOTS = {
     plot.metric: plot
     for plot in (
-        Plot("needle", "Needles", "Numbers given once between passages, recalled at the end.", percent),
-        Plot("count", "Counts", "How often a word occurs in a list of words.", percent),
-        Plot("copy", "Copies", "Tokens of the first passage that are right when it comes again.", percent),
-        Plot("loss", "Loss", "Nats a token in the second half of the length: lower is better.", plain),
+        Plot("needle", "Needles", "Numbers given once between passages, recalled at the end.", share),
+        Plot("count", "Counts", "How often a word occurs in a list of words.", share),
+        Plot("copy", "Copies", "Tokens of the first passage that are right when it comes again.", share),
+        Plot("loss", "Loss", "Nats a token in the second half of the length: lower is better.", nats),
     )
 }
 

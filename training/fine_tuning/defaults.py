@@ -2,6 +2,7 @@
 where it can be known, Olmo 3's figures scaled to the model's width where it cannot."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -84,10 +85,10 @@ def rate_for(stage: str, parent: Checkpoint) -> float:
     return float(f"{kind().learning_rate * max(1.0, OLMO_WIDTH / width):.2g}")
 
 
-def carried(parent: Checkpoint) -> dict[str, Any]:
-    """What the parent itself was trained with, of the settings that do not depend on the data."""
+def carried(parent: Checkpoint, names: Collection[str] = CARRIED) -> dict[str, Any]:
+    """What the parent itself was trained with, by default of the settings that do not depend on the data."""
     if not parent.path.is_dir():
         return {}
     config = read_checkpoint(parent.path).config
     known = set(TrainRecipe.__dataclass_fields__)
-    return {name: config[name] for name in CARRIED if name in config and name in known}
+    return {name: config[name] for name in names if name in config and name in known}

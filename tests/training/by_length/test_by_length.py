@@ -67,7 +67,7 @@ def test_the_table_for_docs_has_a_line_a_length() -> None:
     assert length_lines(read_scores(SCORES, METRICS)) == [
         "| tokens | needle | copy | loss |",
         "| --- | --- | --- | --- |",
-        "| 128 | 50 % | 90 % | 2.25 → 1.5 |",
+        "| 128 | 50 % | 90 % | 2.25 → 1.50 |",
         "| 1,024 | 2 % → 40 % |  | 1.25 |",
     ]
 
