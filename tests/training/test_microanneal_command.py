@@ -81,6 +81,8 @@ def test_what_cannot_be_compared_is_refused_with_nothing_begun(
 
 
 def test_a_store_of_other_tokens_is_refused(trained_flow: Flow, redis_server: redis.Redis) -> None:
-    other = Store.objects.create(name="foreign", stage="pretrain", digest="d", tokenizer="sha256:other")
+    other = Store.objects.create(
+        name="foreign", stage="pretrain", digest="d", tokenizer="sha256:other", tokens=1, documents=1
+    )
     with pytest.raises(CommandError, match="foreign is not in the tokens of tiny-pretrain"):
         microanneal("tiny-pretrain", "--candidate", other.name, "--web", "tiny-pretrain")
