@@ -134,4 +134,4 @@ def paint_block(html: str, paints: Iterable[Paint]) -> str:
 
 def painted_text(html: str, paint: Paint) -> str:
     address, css_class, label = escape(paint.href), escape(paint.css_class), escape(paint.label)
-    return f'<a class="{css_class}" href="{address}" hx-get="{address}" title="{label}">{html}</a>'
+    return f'<a class="{css_class}" href="{address}" title="{label}">{html}</a>'

@@ -21,11 +21,19 @@
     }
   });
 
+  // A long answer has a thousand spans: one listener serves them all, where htmx would need one for each.
+  const showDocuments = (event, span) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    htmx.ajax("GET", span.getAttribute("href"), { source: span, event }).catch(() => {}); // said by the toast
+  };
+
   document.addEventListener("click", (event) => {
     const span = event.target.closest("a.span");
     if (span) {
       document.querySelectorAll("a.span.chosen").forEach((other) => other.classList.remove("chosen"));
       document.querySelectorAll(`a.span[href="${span.getAttribute("href")}"]`).forEach((part) => part.classList.add("chosen"));
+      showDocuments(event, span);
     }
     const close = event.target.closest("[data-close-panel]");
     if (close) {

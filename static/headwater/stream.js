@@ -92,6 +92,40 @@
     if (node.nodeType === Node.ELEMENT_NODE && (node.matches("[hx-get]") || node.querySelector("[hx-get]"))) htmx.process(node);
   };
 
+  // The finished article takes the place of the growing one; of its words only what changed is touched, because
+  // a browser needs a quarter of a second to build a long answer anew.
+  document.addEventListener("htmx:oobBeforeSwap", (event) => {
+    const { target: shown, fragment } = event.detail;
+    const fresh = fragment.firstElementChild;
+    const box = shown.matches("article.answer-writing") && shown.querySelector(":scope > .prose");
+    const words = fresh?.querySelector(":scope > .prose");
+    if (!box || !words) return;
+    event.detail.shouldSwap = false;
+    settle(shown, fresh, box, words);
+  });
+
+  const settle = (shown, fresh, box, words) => {
+    fresh.removeAttribute("hx-swap-oob");
+    for (const { id } of shown.querySelectorAll("details[id][open]")) {
+      const same = fresh.querySelector(`#${CSS.escape(id)}`);
+      if (same) same.open = true; // what a reader opened stays open
+    }
+    changeAttributes(shown, fresh);
+    for (const child of [...shown.children]) if (child !== box) child.remove();
+    morph(box, words);
+    const added = [...fresh.children].filter((child) => child !== words);
+    let behind = false;
+    for (const child of [...fresh.children]) {
+      if (child === words) behind = true;
+      else if (behind) shown.append(child);
+      else box.before(child);
+    }
+    for (const child of added) {
+      htmx.process(child);
+      htmx.trigger(child, "htmx:load", { elt: child });
+    }
+  };
+
   // The page follows the answer while the reader is at its end; scrolling away from there ends that.
   const page = document.scrollingElement;
   const atEnd = () => window.innerHeight + window.scrollY > page.scrollHeight - 160;

@@ -48,7 +48,7 @@ def test_each_top_level_block_is_rendered_apart() -> None:
 def test_a_span_is_painted_at_its_offsets() -> None:
     text = "ones: 7 + 8 = 15. carry 1."
     [html] = render_blocks(text, [paint(6, 17)])
-    assert '<a class="span" href="/spans/6/" hx-get="/spans/6/" title="">7 + 8 = 15.</a>' in html
+    assert '<a class="span" href="/spans/6/" title="">7 + 8 = 15.</a>' in html
 
 
 def test_a_span_over_emphasis_is_painted_on_both_sides_of_the_tags() -> None:
