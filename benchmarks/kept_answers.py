@@ -46,7 +46,7 @@ class Answer:
             for _, fields in self._redis.xrange(f"headwater:answer:{self.id}"):
                 state.fold(json.loads(fields["event"]))
         saved = row["raw_text"], len(json.loads(row["token_ids"]))
-        return max(saved, (state.text, len(state.token_ids)), key=lambda found: found[1])
+        return max(saved, (as_kept(state.text), len(state.token_ids)), key=lambda found: found[1])
 
     def has_tokens(self, count: int) -> bool:
         return self.written()[1] >= count or self.row()["state"] != "writing"
@@ -54,7 +54,7 @@ class Answer:
     def faults(self) -> list[str]:
         """What is wrong with the answer and its chat, once it has ended."""
         row, found = self.row(), []
-        if self._tokenizer.decode(json.loads(row["token_ids"]))[0] != row["raw_text"]:
+        if as_kept(self._tokenizer.decode(json.loads(row["token_ids"]))[0]) != row["raw_text"]:
             found.append("the text is not the decoding of its token ids")
         messages = self.site.rows("SELECT role FROM playground_message WHERE thread_id = ?", row["thread_id"])
         if sorted(role for (role,) in messages) != ["assistant", "user"]:
@@ -71,3 +71,8 @@ class Answer:
         query = "SELECT name FROM training_checkpoint WHERE id = ?"
         [[name]] = self.site.rows(query, self.row()["checkpoint_id"])
         return TextTokenizer.open(self.site.home / "checkpoints" / name)
+
+
+def as_kept(text: str) -> str:
+    """As a database keeps it: PostgreSQL's cannot hold NUL."""
+    return text.replace("\0", "\ufffd")

@@ -32,9 +32,11 @@ from tests.sites import DemoSite
 
 ENDED = ("complete", "stopped", "interrupted", "failed")
 PROGRAMS = ("web", "redis", "engine", "engines", "worker", "beat", "sending")
-MID_ANSWER_TOKENS = TOKENS * 3 // 4
+MID_ANSWER_TOKENS = TOKENS // 2
 """The last moment to kill at: what comes later might hit an answer that has ended by then."""
 SENDING_S = 0.15
+TOKENS_WAIT_S = 300.0
+LOOK_S = 0.005
 
 
 @dataclass
@@ -91,7 +93,10 @@ def kill_in_mid_answer(site: DemoSite, program: str, at_tokens: int) -> Killing:
     browser = Browser(site)
     answer = browser.send(str(uuid4()))
     threading.Thread(target=browser.watch, args=(answer,), daemon=True).start()
-    site.wait_until(lambda: answer.has_tokens(at_tokens), f"token {at_tokens}", 300)
+    deadline = time.monotonic() + TOKENS_WAIT_S
+    while not answer.has_tokens(at_tokens):
+        assert time.monotonic() < deadline, f"{at_tokens} tokens did not come: {answer.row()}"
+        time.sleep(LOOK_S)
     text, tokens = answer.written()
     kill(site, program)
     killing = Killing(program, tokens)

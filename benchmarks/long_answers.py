@@ -14,7 +14,7 @@ from tests.playground.tiny_model import write_checkpoint
 from tests.sites import ROOT, DemoSite
 
 MODEL = "long-answers"
-TOKENS = 600
+TOKENS = 900
 HIDDEN = 256
 
 

@@ -1,8 +1,9 @@
 """The page of the terms of use."""
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
@@ -31,12 +32,13 @@ def accept(request: HttpRequest, current: Terms) -> HttpResponse:
     if request.POST.get("version") != str(current.version):
         return show(request, current, next_address=request.POST.get("next", ""), status=422)
     accept_terms(terms=current, owner=Owner.of(request))
-    return redirect(safe(request, request.POST.get("next", "")))
+    return HttpResponseRedirect(safe(request, request.POST.get("next", "")))
 
 
 def safe(request: HttpRequest, address: str) -> str:
     """The address if it is one of ours, else the first page."""
-    return address if url_has_allowed_host_and_scheme(address, {request.get_host()}) else "home"
+    is_ours = url_has_allowed_host_and_scheme(address, {request.get_host()})
+    return address if is_ours and address.startswith(("/", "http")) else reverse("home")
 
 
 def show(request: HttpRequest, shown: Terms, *, next_address: str, status: int = 200) -> HttpResponse:

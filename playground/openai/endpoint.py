@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
@@ -118,8 +117,6 @@ def read_body(request: HttpRequest, model: type[Model]) -> Model:
 def read_json(request: HttpRequest) -> dict[str, Any]:
     try:
         body = json.loads(request.body, parse_constant=refuse_constant)
-    except RequestDataTooBig as error:
-        raise ApiError(413, "The request's body is too large.", code="request_too_large") from error
     except (ValueError, RecursionError) as error:
         raise ApiError(400, f"The request's body is no JSON: {error}.", code="invalid_json") from error
     if not isinstance(body, dict):

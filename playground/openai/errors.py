@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import JsonResponse
+from django.http.multipartparser import MultiPartParserError
 
 from accounts.authentication import NotAllowed, NotAuthenticated
 from accounts.limits.admission import LimitsUnavailable, OverLimit
@@ -62,6 +64,9 @@ def over_limit(error: OverLimit) -> ApiError:
     return ApiError(429, str(error), kind=kind, code="rate_limit_exceeded", headers=headers)
 
 
+TOO_LARGE = "The request's body is too large."
+
+
 def api_error(error: Exception) -> ApiError | None:
     """What a client is told of an error that was raised on purpose; None for a bug."""
     match error:
@@ -76,6 +81,10 @@ def api_error(error: Exception) -> ApiError | None:
         case LimitsUnavailable():
             retry = {"Retry-After": "2"}
             return ApiError(503, str(error), kind=SERVER, code="limits_unavailable", headers=retry)
+        case RequestDataTooBig():
+            return ApiError(413, TOO_LARGE, code="request_too_large")
+        case SuspiciousOperation() | MultiPartParserError():
+            return ApiError(400, f"The request's body cannot be read: {error}", code="invalid_body")
         case ParameterError(name=name):
             return ApiError(400, str(error), param=name)
         case ToolsUnsupported():

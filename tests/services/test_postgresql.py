@@ -16,6 +16,11 @@ ON_POSTGRESQL = (
     "tests/tracing/test_sharing.py",
     "tests/tracing/withholding/test_lookup.py",
     "tests/playground/test_chat_threads.py",
+    "tests/playground/branching/test_branches.py",
+    "tests/playground/history/test_services.py",
+    "tests/playground/test_ratings.py",
+    "tests/playground/test_shared_chats.py",
+    "tests/playground/tools/test_calls.py",
 )
 
 
