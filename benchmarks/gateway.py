@@ -33,6 +33,7 @@ from training.core.serving.engine_process import SERVED_NAME, EngineConfig, Engi
 ROOT = Path(__file__).resolve().parent.parent
 START_S = 180.0
 LONG_TOKENS = 800
+IDLE_PERCENT = 10
 KV_CACHE_BYTES = 2**30
 WORDS = "The river rises in the hills and falls through woods and fields until it meets the sea"
 
@@ -210,6 +211,14 @@ def wait_until_up(url: str, log: Path) -> None:
     raise SystemExit(f"{url} did not answer in {START_S:.0f} s: {log.read_text()[-2000:]}")
 
 
+def wait_until_idle(process: psutil.Process) -> None:
+    """The site compiles its tracer in a thread when it starts: seconds, where nobody has done so before."""
+    deadline = time.monotonic() + START_S
+    while process.cpu_percent(interval=1.0) > IDLE_PERCENT:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"The site's web process is still at work {START_S:.0f} s after its start.")
+
+
 @contextmanager
 def engine(model: Path, home: Path) -> Iterator[int]:
     """vLLM as the site runs it, but on a loopback port, which LiteLLM needs."""
@@ -269,6 +278,7 @@ def ways_of(options: argparse.Namespace, home: Path, stack: ExitStack) -> list[W
     web = stack.enter_context(running(web_command(port), log, **site.environ))
     address = f"http://127.0.0.1:{port}"
     wait_until_up(f"{address}/health", log)
+    wait_until_idle(web)
     headers = {"Authorization": f"Bearer {site.key}"}
     body = {"model": SERVED_NAME, "ignore_eos": True}
     return [
