@@ -152,7 +152,7 @@ def test_heads_that_are_not_those_of_the_table_do_not_verify(path: Path) -> None
         tree = Tree(store.shards[0].entries)
         heads = store.shards[0].take_heads(tree)
     heads[7] += np.uint64(1)
-    (path / "heads.0").write_bytes(heads_content(manifest, 0, tree, heads))
+    (path / "heads.0").write_bytes(b"".join(heads_content(manifest, 0, tree, heads)))
     with pytest.raises(StoreDamaged, match=r"heads\.0"):
         verify_store(path)
 

@@ -1,5 +1,6 @@
 """Writing the heads of large shards beside a store's files."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -47,8 +48,9 @@ def write_heads(directory: Path, manifest: Manifest, entries_max: int = KEPT_ENT
     return [f"{STEM}.{number}" for number in lacking]
 
 
-def _write(content: bytes, path: Path) -> None:
-    path.write_bytes(content)
+def _write(content: Sequence[memoryview], path: Path) -> None:
+    with path.open("wb") as file:
+        file.writelines(content)
 
 
 def _lacking(directory: Path, manifest: Manifest, entries_max: int) -> dict[int, Tree]:

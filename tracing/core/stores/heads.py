@@ -75,14 +75,12 @@ class Tree:
 
     def fill(self, heads: Words) -> Words:
         """All levels, of the heads in the order of the table; shape [words]."""
-        levels: list[Words] = []
-        level = heads
+        words, stop, level = np.full(self.words, ~np.uint64(0)), self.words, heads
         for nodes in reversed(self.nodes):
-            whole = np.full(nodes * NODE_WORDS, ~np.uint64(0))
-            whole[: level.size] = level
-            levels.insert(0, whole)
-            level = level[::NODE_WORDS]
-        return np.concatenate(levels)
+            start = stop - nodes * NODE_WORDS
+            words[start : start + level.size] = level
+            stop, level = start, level[::NODE_WORDS]
+        return words
 
 
 @dataclass(frozen=True)
@@ -124,13 +122,15 @@ def open_heads(directory: Path, manifest: Manifest, number: int, entries: int) -
     return MappedFile(path, size_bytes, np.frombuffer(checksums, dtype="<u8"))
 
 
-def heads_content(manifest: Manifest, number: int, tree: Tree, heads: Words) -> bytes:
-    """What `heads.N` of a shard holds."""
-    data = tree.fill(heads).astype("<u8").tobytes()
-    data = data.ljust(block_count(len(data)) * BLOCK_BYTES, b"\0")
-    blocks = (memoryview(data)[start : start + BLOCK_BYTES] for start in range(0, len(data), BLOCK_BYTES))
+def heads_content(manifest: Manifest, number: int, tree: Tree, heads: Words) -> list[memoryview]:
+    """What `heads.N` of a shard holds, in parts."""
+    data = tree.fill(heads).astype("<u8", copy=False).view(np.uint8).data
+    whole = len(data) - len(data) % BLOCK_BYTES
+    last = bytes(data[whole:]).ljust(BLOCK_BYTES if whole < len(data) else 0, b"\0")
+    blocks = [data[start : start + BLOCK_BYTES] for start in range(0, whole, BLOCK_BYTES)]
+    blocks += [memoryview(last)] if last else []
     checksums = np.array([checksum(block) for block in blocks], dtype="<u8").tobytes()
-    return data + checksums + _seal(manifest, number, checksums)
+    return [*blocks, memoryview(checksums), memoryview(_seal(manifest, number, checksums))]
 
 
 def _seal(manifest: Manifest, number: int, checksums: bytes) -> bytes:
