@@ -54,6 +54,7 @@ ROOM_BYTES = BATCH * LANE_BYTES + LANE_BYTES  # for the lanes, and one that is n
 SHORT, SHORTS = 4, 4  # tokens of a match; after so many short ones in a row the next places are all searched
 MET_BYTES = MET_NUMBERS * WORD_BYTES
 NEAR = 2  # tokens before the end of a match where the next one is looked for first
+AT_ONCE = 5  # places from there on that are looked for: they wait for memory side by side
 
 
 class Sought(NamedTuple):
@@ -101,7 +102,7 @@ def extend_reaches(
         bound = max(reach, reaches[place + 1])
         if waiting == 0:
             places[0], waiting = min(max(place + 1, bound - NEAR), end - 1), 1
-            sound &= _find_ends(shard, sought, places[0], places[0] + 1, known, lanes)
+            sound &= _find_ends(shard, sought, places[0], min(places[0] + AT_ONCE, end), known, lanes)
         after = places[waiting - 1]
         while after > place + 1 and _end(known, after) > bound:
             after = _between(place, after, bound)
