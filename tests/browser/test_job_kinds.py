@@ -45,6 +45,10 @@ def chat(asked: str, said: str) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]}
 
 
+def engine_process(site: DemoSite) -> Any:
+    return site.rows("SELECT slot, pid, restarts FROM playground_engine")
+
+
 def chat_with_it(page: Page, asked: str, model: str) -> None:
     page.get_by_role("link", name="Chat with it").click()
     ask(page, asked, model)
@@ -112,12 +116,14 @@ def test_an_adapter_answers_without_a_restart_and_its_rated_answer_becomes_a_row
     page, parent = administrator, demo_site.model("instruct-sft")
     bring_rows(page, demo_site, "quays.jsonl", [chat(question(quay), answer(quay)) for quay in QUAYS])
     step_in(page, demo_site, parent, "SFT, instruct", "quays.jsonl")
-    page.get_by_label("LoRA").check()
     numbers = {"Learning rate": "0.01", "Epochs": "60", "Batch size": "2", "Rank": "16", "Alpha": "32"}
     fill_numbers(page, "quays", numbers, {"Documents held out": "0"})
+    page.get_by_label("LoRA").check()
     start(page)
     until(page, "succeeded")
+    process = engine_process(demo_site)
     chat_with_it(page, question("Tessin"), "quays-instruct-sft")
+    assert engine_process(demo_site) == process
     expect(page.locator("article .prose").last).to_contain_text("barge that never hurries")
     panel = documents_behind_the_answer(page)
     expect(panel.get_by_role("link", name=re.compile(r"quays\.jsonl, row \d")).first).to_be_visible()
@@ -134,8 +140,10 @@ def test_an_adapter_answers_without_a_restart_and_its_rated_answer_becomes_a_row
     step_in(page, demo_site, parent, "SFT, instruct", rated)
     numbers = {"Learning rate": "0.002", "Epochs": "30", "Batch size": "1"}
     fill_numbers(page, "rated", numbers, {"Documents held out": "0"})
+    page.get_by_label("Validation data").select_option(label=f"quays.jsonl ({len(QUAYS)} rows)")
     start(page)
     until(page, "succeeded")
+    expect(page.locator("#job figure.chart").filter(has_text="Validation loss")).to_be_visible()
     chat_with_it(page, question("Tessin"), "rated-instruct-sft")
     expect(page.locator("article .prose").last).to_contain_text("barge that never hurries", timeout=WORK_MS)
     panel = documents_behind_the_answer(page)

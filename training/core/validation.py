@@ -2,6 +2,7 @@
 
 # ruff: noqa: N806  (capitals at the end of a name are the array's shape)
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -46,5 +47,5 @@ def validating(job: Job, recipe: ThinkSftRecipe, model: Any, padding: int) -> It
 def is_due(done: int, steps: int, every: int) -> bool:
     """Whether it is time after so many steps, of those after which there is a line of metrics anyway: each
     `every` steps, and after the last."""
-    lines = max(1, round(steps / every / TIMES))
+    lines = max(1, math.ceil(steps / every / TIMES))
     return done == steps or done % (every * lines) == 0

@@ -8,7 +8,7 @@ from tracing.models import Store
 from training.core.errors import JobError
 from training.datasets.choices import candidates
 from training.datasets.services import find_dataset, ready_store
-from training.fine_tuning.stages import StageChoice, stages_for, stores_for
+from training.fine_tuning.stages import StageChoice, family, stages_for, stores_for
 from training.models import Checkpoint, Dataset, Job
 
 CHECKPOINTS_MAX = 200
@@ -36,6 +36,8 @@ class Choice:
     source: DataChoice | None
     origin: Job | None = None
     """The job that is cloned, if one is."""
+    unseen: tuple[Dataset, ...] = ()
+    """Uploads that the stage could be measured on as it trains."""
 
     @property
     def measured(self) -> bool:
@@ -67,7 +69,26 @@ def read_choice(person: User, asked: Mapping[str, str], origin: Job | None = Non
     stage = chosen_stage(asked.get("stage", "") or (origin.stage if origin else ""), stages, brought)
     sources = sources_for(person, parent, stage) if parent and stage else []
     source = next((each for each in sources if each.value == wanted), sources[0] if sources else None)
-    return Choice(checkpoints, parent, stages, stage, sources, source, origin)
+    unseen = uploads_to_measure_on(person, stage, source)
+    return Choice(checkpoints, parent, stages, stage, sources, source, origin, unseen)
+
+
+def uploads_to_measure_on(
+    person: User, stage: StageChoice | None, source: DataChoice | None
+) -> tuple[Dataset, ...]:
+    """The person's other uploads of the same format, of a stage that is measured on rows of a file."""
+    if stage is None or family(stage.name) != "sft":
+        return ()
+    learned = source.dataset.pk if source and source.dataset else None
+    return tuple(Dataset.objects.ready().filter(owner=person, format=stage.format).exclude(pk=learned))
+
+
+def chosen_validation(choice: Choice, key: str) -> Dataset | None:
+    """The upload that the job is to be measured on; None where none is chosen. Raises JobError."""
+    found = next((each for each in choice.unseen if str(each.pk) == key), None)
+    if key and found is None:
+        raise JobError("there is no such validation data: choose another, or none")
+    return found
 
 
 def chosen_parent(name: str, checkpoints: list[Checkpoint], origin: Job | None) -> Checkpoint | None:

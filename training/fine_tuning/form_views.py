@@ -16,7 +16,7 @@ from tracing.core.errors import TracingError
 from training.core.errors import JobError, TrainingError
 from training.datasets.presentation import measure_of, problem_counts
 from training.datasets.services import ask_measure
-from training.fine_tuning.choosing import Choice, read_choice
+from training.fine_tuning.choosing import Choice, chosen_validation, read_choice
 from training.fine_tuning.defaults import default_settings
 from training.fine_tuning.estimates import Forecast, forecast
 from training.fine_tuning.forms import NumbersForm
@@ -86,6 +86,7 @@ def start(request: HttpRequest, choice: Choice) -> HttpResponse:
     if not form.is_valid():
         return show_form(request, choice, form=form)
     try:
+        validation = chosen_validation(choice, request.POST.get("validation", ""))
         with admitted(request, "job"):
             job = start_fine_tune(
                 owner=request.user,
@@ -93,10 +94,12 @@ def start(request: HttpRequest, choice: Choice) -> HttpResponse:
                 stage=choice.stage.name,
                 dataset=choice.source.dataset,
                 store=choice.source.store,
+                validation=validation,
                 settings=form.settings,
                 name=form.cleaned_data["name"],
                 adapter=form.adapter,
                 by=Actor.of_request(request),
+                later=validation is not None,
             )
     except (TrainingError, TracingError) as error:
         return show_form(request, choice, form=form, error=str(error))
