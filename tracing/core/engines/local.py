@@ -13,7 +13,7 @@ from tracing.core.cancelling import paced, watched
 from tracing.core.documents.windows import cut_windows, scored_window
 from tracing.core.engines.engine import Cancel, Excerpt, Longs, Place, Ranges, Terms
 from tracing.core.errors import StoreDamaged
-from tracing.core.matching import kernels
+from tracing.core.matching import kernels, surroundings
 from tracing.core.matching.query import Query
 from tracing.core.matching.words import DAMAGED, Bytes, Table
 from tracing.core.stores.shard import Shard
@@ -105,7 +105,7 @@ class LocalEngine:
         offsets = shard.offset.data.view("<u8")
         for begin, end in paced(ranks.size):
             part = (ranks[begin:end], found[begin:end])
-            _check(shard, kernels.locate(self._tables[row], offsets, shard.offset.state, *part))
+            _check(shard, surroundings.locate(self._tables[row], offsets, shard.offset.state, *part))
         found[:, 1] += store.first_document(number)
         return found
 
@@ -152,7 +152,7 @@ class _Scoring:
         data, width = shard.tokenized, shard.kind.width_bytes
         options = (SATURATION, LENGTH_SHARE, self.terms.mean_length)
         by = (self.slots, self.weights)
-        kernels.score_windows(data.data, data.state, width, windows, *by, *options, scores)
+        surroundings.score_windows(data.data, data.state, width, windows, *by, *options, scores)
         return scores
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tracing.core.matching import kernels
+from tracing.core.matching import kernels, surroundings
 from tracing.core.matching.query import MET_NUMBERS
 from tracing.core.matching.words import Bytes, Table
 from tracing.core.stores.heads import Tree, kept_heads
@@ -28,10 +28,10 @@ def warm_up() -> None:
     met = np.full((1, MET_NUMBERS), -1, dtype=np.int64)
     kernels.extend_reaches(shard, text, none, room, 0, 1, zero.copy(), met)
     kernels.find_ranges(shard, text, none, room, 0, zero, one, zero.copy(), zero.copy(), met)
-    kernels.locate(shard, offsets, offset_state, zero, found)
+    surroundings.locate(shard, offsets, offset_state, zero, found)
     slots, weights = np.zeros(2, dtype=np.int32), np.ones(1)
     windows = np.array([[2, 4]])
-    kernels.score_windows(data, data_state, 2, windows, slots, weights, 1.5, 0.75, 1.0, np.zeros(1))
+    surroundings.score_windows(data, data_state, 2, windows, slots, weights, 1.5, 0.75, 1.0, np.zeros(1))
 
 
 def _read_only(values: list[int]) -> Bytes:
