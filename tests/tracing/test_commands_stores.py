@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
+from accounts.models import AuditEntry
 from tracing.core.stores.layout import DATA_FILES
 from tracing.core.stores.store import TokenStore
 from tracing.core.text.tokenizer import TextTokenizer
@@ -81,6 +82,9 @@ def test_an_import_by_name_is_registered(tokenizer: Path, corpus: Path) -> None:
     row = Store.objects.get(name="registered-notes")
     assert (row.documents, row.stage, row.licence) == (4, "pretrain", "MIT")
     assert row.path == settings.HOME / "stores" / "registered-notes"
+    entry = AuditEntry.objects.get(object_type="store", object_id="registered-notes")
+    assert (entry.action, entry.detail["documents"]) == ("import corpus", 4)
+    assert entry.actor_name.endswith("(manage.py import_corpus)")
     with pytest.raises(CommandError, match="never rewritten"):
         run_import(tokenizer, "registered-notes", corpus)
     shutil.rmtree(row.path)

@@ -10,7 +10,7 @@ from django.test import Client, override_settings
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import AuditEntry, User
 from tests.flows import TINY
 from training.models import Checkpoint, Flow, Job, JobState
 from training.overview import flow_overview, read_log, read_metrics
@@ -136,6 +136,8 @@ def test_train_shows_a_finished_flow_and_refuses_another_recipe_under_its_name(t
     output = StringIO()
     call_command("train", TINY, stdout=output)
     assert output.getvalue().startswith("tiny 100% · done in")
+    entry = AuditEntry.objects.get(object_type="flow")
+    assert (entry.action, entry.label) == ("start flow", "tiny")
     with pytest.raises(CommandError, match=r"was begun with recipe .*choose another name"):
         call_command("train", "demo", "--name", "tiny", stdout=output)
     with pytest.raises(CommandError, match=r"no recipe at .*nonsense\.toml"):
@@ -184,3 +186,5 @@ def test_the_admin_tries_failed_jobs_again_and_no_others(trained_flow: Flow, adm
     assert failed.state == JobState.QUEUED
     others = trained_flow.jobs.exclude(pk=failed.pk).values_list("state", flat=True)
     assert set(others) == {JobState.SUCCEEDED}
+    entry = AuditEntry.objects.get(action="retry job")  # one for the job that was queued, none for the others
+    assert (entry.object_id, entry.actor_name) == (str(failed.pk), "root")
