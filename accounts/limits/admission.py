@@ -32,11 +32,20 @@ class LimitsUnavailable(Exception):
 class OverLimit(Exception):
     """There is not enough left of a limit: a 429."""
 
-    def __init__(self, standing: Standing, retry_after_s: int, standings: tuple[Standing, ...] = ()) -> None:
+    def __init__(
+        self,
+        standing: Standing,
+        retry_after_s: int,
+        standings: tuple[Standing, ...] = (),
+        least_tokens: int = 1,
+    ) -> None:
         self.limit: Rule = standing.rule
         self.retry_after_s = retry_after_s
         self.standings = standings
-        super().__init__(f"{used_up(standing)} {come_again(standing.rule, retry_after_s)}")
+        asked = ""
+        if least_tokens > 1 and self.limit.resource == Resource.TOKENS:
+            asked = f" This request may take {least_tokens:,}: ask for fewer by max_tokens."
+        super().__init__(f"{used_up(standing)}{asked} {come_again(standing.rule, retry_after_s)}")
 
 
 @dataclass(frozen=True)
@@ -55,19 +64,18 @@ class Admission:
         )
 
 
-def admission_of(spender: Spender, kind: str, answer: Taken, costs: dict[Resource, int]) -> Admission:
+def admission_of(
+    spender: Spender, kind: str, answer: Taken, costs: dict[Resource, int], least_tokens: int = 1
+) -> Admission:
     """What the counters' answer means; raises OverLimit where they did not give."""
     if answer.taken:
         return Admission(spender, kind, answer.standings)
-    waits = [(standing.free_in_s(needed(standing.rule, costs)), standing) for standing in answer.standings]
+    least = costs | {Resource.TOKENS: least_tokens, Resource.ENGINE: 1}
+    waits = [(standing.free_in_s(least[standing.rule.resource]), standing) for standing in answer.standings]
     wait_s, standing = max(waits, key=lambda wait: wait[0])
     if answer.pending and standing.rule.resource in ELASTIC and standing.rule.units:
         wait_s = min(wait_s, PENDING_RETRY_S)
-    raise OverLimit(standing, max(1, math.ceil(wait_s)), answer.standings)
-
-
-def needed(rule: Rule, costs: dict[Resource, int]) -> int:
-    return 1 if rule.resource in ELASTIC else costs[rule.resource]
+    raise OverLimit(standing, max(1, math.ceil(wait_s)), answer.standings, least_tokens)
 
 
 def used_up(standing: Standing) -> str:

@@ -56,21 +56,23 @@ UNAVAILABLE = "The limits cannot be checked: Redis does not answer. Try again in
 Costs = dict[Resource, int]
 
 
-async def admit(spender: Spender, kind: str, *, tokens: int = RESERVED_TOKENS, times: int = 1) -> Admission:
+async def admit(
+    spender: Spender, kind: str, *, tokens: int = RESERVED_TOKENS, least_tokens: int = 1, times: int = 1
+) -> Admission:
     """Let the spender do something once (or `times` at once), or raise OverLimit or LimitsUnavailable.
 
     `kind` is chat, trace, api or job. Of a chat, `tokens` of prompt and answer are reserved if so many are
-    left, else what is left, until record_usage or release settles each; one token has to be left.
+    left, else what is left, until record_usage or release settles each; `least_tokens` have to be left.
     """
     rules = await taken_from(spender, kind)
     if not rules:
         return Admission(spender, kind)
     costs, held = costs_of(kind, tokens, times), times if kind in RESERVING else 0
     try:
-        answer = await async_counters().take(*take_call(spender, rules, costs, held))
+        answer = await async_counters().take(*take_call(spender, rules, costs, held, least_tokens))
     except RedisError as error:
         raise LimitsUnavailable(UNAVAILABLE) from error
-    return admission_of(spender, kind, read_answer(answer, rules), costs)
+    return admission_of(spender, kind, read_answer(answer, rules), costs, least_tokens)
 
 
 def admit_now(spender: Spender, kind: str, *, tokens: int = RESERVED_TOKENS, times: int = 1) -> Admission:

@@ -95,11 +95,15 @@ def async_counters() -> AsyncCounters:
 
 
 def take_call(
-    spender: Spender, rules: Sequence[Rule], costs: dict[Resource, int], reservations: int = 1
+    spender: Spender,
+    rules: Sequence[Rule],
+    costs: dict[Resource, int],
+    reservations: int = 1,
+    least_tokens: int = 1,
 ) -> Call:
     """Keys and arguments of the script that takes; `costs` are in units, for all reservations together."""
     asked = {
-        "counters": [counter_row(rule, costs[rule.resource]) for rule in rules],
+        "counters": [counter_row(rule, costs[rule.resource], least_tokens) for rule in rules],
         "reservations": reservations if any(rule.resource in ELASTIC for rule in rules) else 0,
         "stale_ms": STALE_MS,
         "address": spender.address if spender.session_key else "",
@@ -108,8 +112,9 @@ def take_call(
     return keys_of(spender, rules), [json.dumps(asked)]
 
 
-def counter_row(rule: Rule, cost: int) -> list[object]:
-    return [rule.resource, rule.units, rule.window_s * 1000, cost, int(rule.resource in ELASTIC)]
+def counter_row(rule: Rule, cost: int, least_tokens: int) -> list[object]:
+    least = least_tokens if rule.resource == Resource.TOKENS else 1
+    return [rule.resource, rule.units, rule.window_s * 1000, cost, int(rule.resource in ELASTIC), least]
 
 
 def settle_call(spender: Spender, rules: Sequence[Rule], used: dict[Resource, int], *, pop: bool) -> Call:

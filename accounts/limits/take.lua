@@ -1,9 +1,9 @@
 -- Takes from every counter, or from none.
 -- KEYS: the previous and the current window of each counter (as the library `limits` keeps them), then the
 -- list of the spender's reservations, then where a visitor's address is kept.
--- ARGV[1]: JSON {counters = [[resource, limit, window_ms, cost, elastic]], reservations = 0 or more, stale_ms = ...,
--- address = "", address_s = ...}. An elastic counter needs one unit to be left, and gives what it has of the
--- cost; the least that any counter of the resource gives is taken from all of them.
+-- ARGV[1]: JSON {counters = [[resource, limit, window_ms, cost, elastic, least]], reservations = 0 or more,
+-- stale_ms = ..., address = "", address_s = ...}. An elastic counter needs `least` units to be left, and gives
+-- what it has of the cost; the least that any counter of the resource gives is taken from all of them.
 -- Answers JSON {taken, pending, windows = [[previous, its ttl, current, ttl]]}.
 
 local asked = cjson.decode(ARGV[1])
@@ -26,11 +26,11 @@ end
 
 local taken, windows, gives = true, {}, {}
 for i, counter in ipairs(counters) do
-  local resource, limit, window_ms, cost, elastic = unpack(counter)
+  local resource, limit, window_ms, cost, elastic, least = unpack(counter)
   local previous, previous_ttl, current, current_ttl = read_window(KEYS[2 * i - 1], KEYS[2 * i], window_ms)
   local left = limit - math.floor(previous * previous_ttl / window_ms) - current
   if elastic == 1 then
-    if left < 1 then taken = false end
+    if left < least then taken = false end
     gives[resource] = math.min(gives[resource] or cost, left)
   else
     if left < cost then taken = false end

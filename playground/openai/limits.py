@@ -18,6 +18,7 @@ from playground.gateway.once import once
 
 CHARACTERS_A_TOKEN = 3
 ASKED = re.compile(rb'"max_(?:completion_)?tokens"\s*:\s*(\d{1,9})')
+ANSWERS = re.compile(rb'"(?:n|best_of)"\s*:\s*(\d{1,3})')
 HEADERS = {Resource.REQUESTS: "requests", Resource.TOKENS: "tokens"}
 
 
@@ -26,18 +27,24 @@ async def let_in(request: HttpRequest, caller: Caller, kind: str) -> Admission:
     spender = Spender.of_caller(caller, address_of(request))
     if known_rules(spender) is None:
         await once(("rules", place_of(spender)), lambda: in_database(rules_for, spender))
-    return await admit(spender, kind, tokens=tokens_asked(request) if kind == "chat" else RESERVED_TOKENS)
+    if kind != "chat":
+        return await admit(spender, kind)
+    tokens, is_bound = tokens_asked(request)
+    return await admit(spender, kind, tokens=tokens, least_tokens=tokens if is_bound else 1)
 
 
-def tokens_asked(request: HttpRequest) -> int:
-    """What a body will take at most, as far as can be told without reading it: the body is read later, and
-    only if there is leave for it. What the answer really took is counted at its end."""
+def tokens_asked(request: HttpRequest) -> tuple[int, bool]:
+    """What a body will take, as far as can be told without reading it, and whether it says itself that it
+    takes no more. The body is read later, and only if there is leave for it; what the answer really took is
+    counted at its end."""
     try:
         body = request.body
     except RequestDataTooBig:  # which the reading of the body will say
-        return RESERVED_TOKENS
+        return RESERVED_TOKENS, False
     asked = [int(number) for number in ASKED.findall(body)]
-    return len(body) // CHARACTERS_A_TOKEN + max(asked, default=RESERVED_TOKENS)
+    answers = max((int(number) for number in ANSWERS.findall(body)), default=1)
+    longest = max(asked, default=RESERVED_TOKENS) * max(1, answers)
+    return len(body) // CHARACTERS_A_TOKEN + longest, bool(asked)
 
 
 def limit_headers(standings: Iterable[Standing]) -> dict[str, str]:

@@ -107,6 +107,14 @@ def test_tokens_in_flight_never_exceed_what_is_left(ada: User) -> None:
     assert used(spender_of(ada), Resource.TOKENS) == 1000
 
 
+def test_those_that_say_what_they_take_are_let_in_only_while_so_much_is_left(ada: User) -> None:
+    limit(Audience.PERSON, Resource.TOKENS, 1000, user=ada)
+    assert admitted_of(spender_of(ada), AT_ONCE, "chat", tokens=300, least_tokens=300) == 3
+    assert used(spender_of(ada), Resource.TOKENS) == 900
+    with pytest.raises(OverLimit, match=r"100 of them are left\. This request may take 300: ask for fewer"):
+        asyncio.run(admit(spender_of(ada), "chat", tokens=300, least_tokens=300))
+
+
 def test_what_an_answer_took_replaces_what_was_held_back_for_it(ada: User) -> None:
     limit(Audience.PERSON, Resource.TOKENS, 1000, user=ada)
     limit(Audience.PERSON, Resource.ENGINE, 60, user=ada)
