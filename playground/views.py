@@ -1,6 +1,5 @@
 """Pages of the playground: each view parses, calls one service, renders."""
 
-import asyncio
 import logging
 from dataclasses import replace
 from functools import partial
@@ -32,7 +31,7 @@ from playground.chat.page_stream import page_events
 from playground.chat.presentation import AnswerView
 from playground.chat.welcome import examples
 from playground.composer.views import page_context
-from playground.database import release_request_thread
+from playground.database import in_database, release_request_thread
 from playground.models import Message, MessageState
 from playground.traces.lighting import Lighting
 from playground.traces.requests import own_answer, own_threads, own_traced
@@ -187,9 +186,13 @@ async def stream(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
 
 
 async def finished_article(pk: UUID, lighting: Lighting) -> str:
-    message = await Message.objects.select_related("checkpoint", "thread", "rating").aget(pk=pk)
+    return await in_database(article_of, pk, lighting)
+
+
+def article_of(pk: UUID, lighting: Lighting) -> str:
+    message = Message.objects.select_related("checkpoint", "thread", "rating").get(pk=pk)
     context = {"turn": AnswerView.of(message, lighting), "out_of_band": True}
-    return await asyncio.to_thread(render_to_string, "playground/_article.html", context)
+    return render_to_string("playground/_article.html", context)
 
 
 @require_POST
@@ -208,9 +211,12 @@ async def go_on(request: HttpRequest, pk: UUID) -> HttpResponse:
         start_writing(answer.pk)
     if not request.htmx:
         return redirect("thread", pk=answer.thread_id)
-    await sync_to_async(answer.refresh_from_db)()
-    context = {"turn": AnswerView.of(answer)}
-    return await sync_to_async(render)(request, "playground/_article.html", context)
+    return await sync_to_async(article_again)(request, answer)
+
+
+def article_again(request: HttpRequest, answer: Message) -> HttpResponse:
+    answer.refresh_from_db()
+    return render(request, "playground/_article.html", {"turn": AnswerView.of(answer)})
 
 
 def reopened(request: HttpRequest, answer: Message) -> bool:
