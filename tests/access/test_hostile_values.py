@@ -42,6 +42,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "compare/": MESSAGE | {"right": "{model}", "third": "", "blind": ""},
     "compare/<pk>/messages/": MESSAGE | {"right": "{model}", "third": "", "blind": ""},
     "compare/<pk>/vote/": {"verdict": "0"},
+    "compare/<pk>/share/": {"days": "7"},
     "presets/": SETTINGS | {"preset_name": "calm"},
     "composer/settings/": SETTINGS | {"preset": ""},
     "composer/code/": MESSAGE | {"language": "curl"},
@@ -142,9 +143,11 @@ def test_every_door_of_the_playground_that_takes_fields_is_among_them() -> None:
     without_fields = {
         "attachments/", "attachments/<pk>/remove/", "banners/<pk>/hide/", "calls/<pk>/refuse/",
         "chat/<pk>/delete/", "chat/<pk>/keep/", "chat/<pk>/purge/", "chat/<pk>/restore/", "chats/import/",
-        "chats/", "compare/<pk>/stop/", "keys/<prefix>/revoke/", "messages/<pk>/continue/",
-        "messages/<pk>/fork/", "messages/<pk>/stop/", "presets/<pk>/delete/", "ratings/<pk>/reviewed/",
-        "shares/<pk>/revoke/", "shares/chats/<pk>/revoke/", "trace/<pk>/delete/",
+        "chats/", "compare/<pk>/delete/", "compare/<pk>/purge/", "compare/<pk>/restore/",
+        "compare/<pk>/stop/", "keys/<prefix>/revoke/", "messages/<pk>/continue/", "messages/<pk>/fork/",
+        "messages/<pk>/stop/", "presets/<pk>/delete/", "ratings/<pk>/reviewed/", "shares/<pk>/revoke/",
+        "shares/chats/<pk>/revoke/",
+        "shares/comparisons/<pk>/revoke/", "trace/<pk>/delete/",
     }  # fmt: skip
     rooms = ("attachments", "banners", "calls", "chat", "compare", "composer", "keys", "messages", "presets")
     rooms += ("ratings", "shares", "terms", "trace")

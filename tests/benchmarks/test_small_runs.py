@@ -44,8 +44,10 @@ def test_the_sweep_compares_sizes_and_numbers_of_stores(stores: Path, tmp_path: 
 
 
 def test_cold_traces_read_blocks_and_have_a_floor(stores: Path, tmp_path: Path) -> None:
-    rows = run("cold", stores, tmp_path, "--tokens", "20000", "--texts", "1")
-    assert all(row["blocks"] > 0 and row["pages"] > 0 and row["floor, ms"] > 0 for row in rows)
+    quotations, new_text = run("cold", stores, tmp_path, "--tokens", "20000", "--texts", "1")
+    assert min(quotations["blocks"], quotations["pages"]) > 0
+    assert new_text["blocks"] >= 0  # of so small a store the heads in memory can answer for all of it
+    assert min(quotations["floor, ms"], new_text["floor, ms"]) > 0
 
 
 def test_spans_of_a_streamed_answer_are_timed_up_to_the_page(stores: Path, tmp_path: Path) -> None:
