@@ -14,6 +14,7 @@ import logging
 from datetime import timedelta
 from functools import partial
 
+from celery import Task
 from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
@@ -52,8 +53,12 @@ def send(job_id: int) -> None:
     from training.tasks import prepare_job, run_job
 
     validating = Job.objects.filter(pk=job_id, state=JobState.VALIDATING).exists()
+    deliver(prepare_job if validating else run_job, job_id)
+
+
+def deliver(task: Task, job_id: int) -> None:
     try:
-        (prepare_job if validating else run_job).delay(job_id)
+        task.delay(job_id)
     except BrokerUnreachable as error:
         log.warning("job %d stays queued: Redis does not answer (%s)", job_id, error)
 

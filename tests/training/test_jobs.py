@@ -203,7 +203,10 @@ def test_a_job_given_back_is_queued_with_no_crash_counted(queued: Job, redis_ser
 
 
 def test_without_redis_a_job_stays_queued_and_nothing_breaks() -> None:
-    lines = "import django; django.setup(); from training import jobs; jobs.send(7); print('went on')"
+    lines = (
+        "import django; django.setup(); from training import jobs, tasks; "
+        "jobs.deliver(tasks.run_job, 7); print('went on')"
+    )
     environ = {
         **os.environ,
         "REDIS_URL": "unix:///nowhere/redis.sock",

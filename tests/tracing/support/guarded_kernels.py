@@ -7,7 +7,7 @@ import sys
 import numpy as np
 from numpy.typing import NDArray
 
-from tracing.core.matching import kernels
+from tracing.core.matching import kernels, surroundings
 from tracing.core.matching.query import MET_NUMBERS
 from tracing.core.matching.words import Table
 from tracing.core.stores.heads import Tree
@@ -55,7 +55,7 @@ def case(rng: np.random.Generator) -> None:
     offsets = guarded(rng.integers(0, size + 9, 5).astype("<u8").view(np.uint8)).view("<u8")
     offsets.flags.writeable = False
     ranks, found = rng.integers(-1, entries + 1, 9), np.empty((9, 4), dtype=np.int64)
-    kernels.locate(shard, offsets, states[2], ranks, found)
+    surroundings.locate(shard, offsets, states[2], ranks, found)
 
 
 def random_words(rng: np.random.Generator, count: int) -> NDArray[np.uint64]:
