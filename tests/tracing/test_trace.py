@@ -192,10 +192,10 @@ def test_overlapping_spans_are_painted_as_one() -> None:
 
 def test_warming_up_compiles_what_a_trace_uses() -> None:
     warm_up()
-    from tracing.core.matching import kernels
+    from tracing.core.matching import kernels, surroundings
 
-    names = ("extend_reaches", "find_ranges", "locate", "score_windows")
-    before = [len(getattr(kernels, name).signatures) for name in names]
+    used = (kernels.extend_reaches, kernels.find_ranges, surroundings.locate, surroundings.score_windows)
+    before = [len(kernel.signatures) for kernel in used]
     with stores_of([encode(SENTENCE)]) as stores:
         assert Tracer(stores, TOKENIZER).trace(TraceRequest(token_ids=encode(SENTENCE))).documents
-    assert before == [len(getattr(kernels, name).signatures) for name in names] == [1, 1, 1, 1]
+    assert before == [len(kernel.signatures) for kernel in used] == [1, 1, 1, 1]

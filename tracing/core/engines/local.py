@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from tracing.core.cancelling import paced, watched
 from tracing.core.documents.windows import cut_windows, scored_window
 from tracing.core.engines.engine import Cancel, Excerpt, Longs, Place, Ranges, Terms
-from tracing.core.errors import StoreDamaged
 from tracing.core.matching import kernels, surroundings
 from tracing.core.matching.query import Query
 from tracing.core.matching.words import DAMAGED, Bytes, Table
@@ -168,4 +167,4 @@ def table_of(shard: Shard) -> Table:
 
 def _check(shard: Shard, status: int) -> None:
     if status == DAMAGED:
-        raise StoreDamaged(f"{shard.table.path} points outside the tokens: restore or rebuild the store.")
+        raise shard.pointer_outside()

@@ -92,7 +92,12 @@ class Shard:
         """The heads of this shape in the order of the table, from checked blocks."""
         ranks = np.arange(0, self.entries, 1 << tree.shift)
         pointers = pointers_of(self.table.words(ranks * self.pointer_bytes), self.pointer_bytes)
+        if pointers.size and pointers.max() >= self.tokenized.size_bytes:
+            raise self.pointer_outside()
         return self.tokenized.words(pointers)
+
+    def pointer_outside(self) -> StoreDamaged:
+        return StoreDamaged(f"{self.table.path} points outside the tokens: restore or rebuild the store.")
 
     @cached_property
     def _searched(self) -> tuple[MappedFile, ...]:
