@@ -25,6 +25,7 @@ from tracing.core.engines.choice import ENGINES
 from tracing.core.engines.infini_gram import InfiniGramStore
 from tracing.core.errors import Cancelled, EngineFailed, StoreDamaged, StoreError, StoreMissing
 from tracing.core.matching.corpus import Corpus
+from tracing.core.stores.heads import tree_of
 from tracing.core.stores.layout import BLOCKS, DATA_FILES
 from tracing.core.stores.store import TokenStore
 from tracing.core.trace import Tracer, TraceRequest
@@ -213,10 +214,15 @@ def test_a_child_that_hangs_is_ended_at_the_time_limit_and_the_next_question_ans
 
 
 def crash(path: Path) -> None:
-    """Pointers far outside the data, with right checksums: nothing but the engine can tell."""
-    for number in range(TokenStore.open(path).manifest.shards):
+    """Pointers far outside the data, with right checksums, but for those that we take our heads from: nothing
+    but the engine can tell."""
+    with TokenStore.open(path) as store:
+        shapes = [(shard.entries, shard.pointer_bytes) for shard in store.shards]
+    for number, (entries, width) in enumerate(shapes):
         table = path / f"table.{number}"
-        table.write_bytes(b"\xff" * table.stat().st_size)
+        pointers = np.frombuffer(table.read_bytes(), dtype=np.uint8).reshape(entries, width).copy()
+        pointers[np.arange(entries) % (1 << tree_of(entries).shift) != 0] = 0xFF
+        table.write_bytes(pointers.tobytes())
     resign(path)
 
 
@@ -257,6 +263,7 @@ ORPHAN = """
 import os, signal, sys
 from pathlib import Path
 from tracing.core.engines.infini_gram import InfiniGramStore
+from tracing.core.stores.heads import tree_of
 from tracing.core.stores.store import TokenStore
 store = InfiniGramStore(TokenStore.open(Path(sys.argv[1])))
 store.ask("find", queries=[[1]])
@@ -288,6 +295,7 @@ import sys
 sys.modules["infini_gram"] = None
 from pathlib import Path
 from tracing.core.engines.choice import searched_by
+from tracing.core.stores.heads import tree_of
 from tracing.core.stores.store import TokenStore
 try:
     searched_by("infini-gram", TokenStore.open(Path(sys.argv[1])))
