@@ -8,10 +8,13 @@ from torch import nn
 from training.core.recipe import TrainRecipe
 
 HELD_SHARE = 0.6  # of the steps, in the "hold" schedule
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+"""What AdamW keeps of a parameter, by torch's names."""
 
 
 def new_optimizer(model: nn.Module, recipe: TrainRecipe) -> torch.optim.AdamW:
-    """Weight decay on matrices, none on embeddings and norms."""
+    """Weight decay on matrices, none on embeddings and norms. Each parameter has its moments from the start:
+    a state that is saved before all of them were moved is whole."""
     named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
     decayed = [p for name, p in named if p.ndim == 2 and "embed_tokens" not in name]
     kept = [p for name, p in named if p.ndim != 2 or "embed_tokens" in name]
@@ -19,7 +22,13 @@ def new_optimizer(model: nn.Module, recipe: TrainRecipe) -> torch.optim.AdamW:
         {"params": decayed, "weight_decay": recipe.weight_decay},
         {"params": kept, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(recipe.beta1, recipe.beta2), fused=True)
+    betas = (recipe.beta1, recipe.beta2)
+    optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, fused=True)
+    for _, parameter in named:
+        zeros = (torch.zeros_like(parameter, memory_format=torch.preserve_format) for _ in range(2))
+        step = torch.zeros((), dtype=torch.float32, device=parameter.device)
+        optimizer.state[parameter] = dict(zip(MOMENTS, (step, *zeros), strict=True))
+    return optimizer
 
 
 def learning_rate(recipe: TrainRecipe, step: int, steps: int) -> float:

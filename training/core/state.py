@@ -18,11 +18,11 @@ from torch.distributed.checkpoint.state_dict_saver import save
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from training.core.errors import TrainingError, is_out_of_memory
+from training.core.optim import MOMENTS
 from training.core.parallel.world import World
 from training.core.saved import PARTIAL_PARTS, PARTIAL_STATE, PARTS, STATE, newest_state
 
 Tensors = dict[str, torch.Tensor]
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,6 @@ class StateStore:
         path = newest_state(self._folder)
         if path is None:
             return None
-        prepare(optimizer)
         own = tensors_of(model, optimizer)
         try:
             told = read_parts(path, own, self._world) if path.is_dir() else read_file(path, own)
@@ -168,15 +167,5 @@ def tensors_of(model: torch.nn.Module, optimizer: torch.optim.AdamW) -> Tensors:
     for name, parameter in trained(model).items():
         found[f"model.{name}"] = parameter.detach()
         moments = optimizer.state[parameter]
-        found |= {f"{moment}.{name}": moments[moment] for moment in MOMENTS if moment in moments}
+        found |= {f"{moment}.{name}": moments[moment] for moment in MOMENTS}
     return found
-
-
-def prepare(optimizer: torch.optim.AdamW) -> None:
-    """Give an optimiser that has made no step yet the moments that it begins with."""
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            if not optimizer.state[parameter]:
-                zeros = (torch.zeros_like(parameter, memory_format=torch.preserve_format) for _ in range(2))
-                step = torch.zeros((), dtype=torch.float32, device=parameter.device)
-                optimizer.state[parameter] = dict(zip(MOMENTS, (step, *zeros), strict=True))

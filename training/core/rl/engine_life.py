@@ -119,12 +119,12 @@ class EngineLife:
             f"the engine {'ended by itself' if ended else 'does not answer'}; starting it again "
             f"({self.deaths} of {RESTARTS}). {said}"
         )
-        await self.client.aclose()
         weights = self._latest
         try:
             await asyncio.to_thread(self._start, weights.folder)
         except EngineStartError as error:
             raise EngineLost(f"the engine cannot be started again: {error}") from error
+        await self.client.aclose()  # not before: others may ask by it, and learn that there is no engine
         self.client = self._new_client()
         self.version = self.newest = weights.version
         self.life += 1

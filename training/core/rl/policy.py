@@ -54,8 +54,9 @@ class Policy:
             told = dict.fromkeys(told, 0.0)  # what is told of portions adds up
 
     def _stay(self, told: Mapping[str, float]) -> Computed:
-        """Nothing to learn from: a step that moves nothing."""
-        nothing = 0.0 * next(p for p in self._stage.model.parameters() if p.requires_grad).sum()
+        """Nothing to learn from: a step that gives no parameter a gradient, so that none moves, not even by
+        the momentum of the steps before."""
+        nothing = torch.zeros((), requires_grad=True)
         return nothing, {"loss": nothing.detach(), **_tensors(told), "engine_gap": nothing.detach()}
 
     def _compute(
