@@ -87,9 +87,11 @@ def served() -> Iterator[str]:
     thread.start()
     while not server.started:
         time.sleep(0.02)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @asynccontextmanager
@@ -102,8 +104,10 @@ async def browser_page(address: str, session_key: str) -> AsyncIterator[Any]:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         context = await browser.new_context(viewport={"width": 1360, "height": 850})
         await context.add_cookies([{"name": "sessionid", "value": session_key, "url": address}])
-        yield await context.new_page()
-        await browser.close()
+        try:
+            yield await context.new_page()
+        finally:
+            await browser.close()
 
 
 async def write(message: Any, text: str, pace: int) -> None:
