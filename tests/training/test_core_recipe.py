@@ -141,6 +141,15 @@ def test_a_jobs_configuration_is_checked(tmp_path: Path) -> None:
     assert read_job(tmp_path).recipe == MidtrainRecipe(epochs=2.0)
 
 
+@pytest.mark.parametrize(("bound", "threads"), [(0, 4), (1, 1), (9, 4)])
+def test_a_stage_computes_with_no_more_threads_than_its_recipe_says(
+    tmp_path: Path, bound: int, threads: int
+) -> None:
+    table = {"stage": "pretrain", "name": "t", "home": "/", "threads": 4, "recipe": {"threads": bound}}
+    (tmp_path / "config.json").write_text(json.dumps(table))
+    assert read_job(tmp_path).threads == threads
+
+
 def test_recipes_survive_the_way_through_json() -> None:
     recipe = load_flow("demo").pretrain
     assert build(PretrainRecipe, json.loads(json.dumps(recipe_table(recipe))), "pretrain") == recipe

@@ -159,7 +159,9 @@ def read_job(folder: Path) -> JobConfig:
     rest = {key: value for key, value in table.items() if key != "recipe"}
     config = build(_JobFields, rest, str(path))
     check_name(config.name)
-    return JobConfig(recipe=recipe, **dataclasses.asdict(config))
+    bound = recipe.threads if isinstance(recipe, TrainRecipe) else 0
+    threads = min(config.threads, bound or config.threads)
+    return JobConfig(recipe=recipe, **{**dataclasses.asdict(config), "threads": threads})
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,9 @@ class TrainRecipe:
     """The same for intermediate checkpoints, greedily only."""
     save_s: Annotated[float, Between(0, 86_400)] = 15.0
     """Seconds between saved states, from which a killed stage goes on."""
+    threads: Annotated[int, Between(0, 4096)] = 0
+    """Threads to compute with on a CPU, of those that the job is given; 0: all. Small batches cost less
+    processor time on one, and leave the others to whoever chats meanwhile."""
     planned_s: Count = 0
     """Seconds the stage is expected to take, for a first estimate."""
     adapter: AdapterRecipe | None = None
