@@ -17,7 +17,7 @@ from accounts.rest.resources import Resource
 from playground.beside.models import Lineup
 from playground.chat.answer_stream import AnswerStream
 from playground.history.services import delete_thread, rename_thread, restore_thread
-from playground.models import Message, Thread
+from playground.models import CallRecord, Message, Thread
 from tracing.withholding.hiding import hide_withheld
 
 CHAT: list[Any] = [needs_scope(Scope.CHAT)]
@@ -82,11 +82,23 @@ class Threads(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
         return Response(self.get_serializer(thread).data)
 
 
+class CallSerializer(serializers.ModelSerializer[CallRecord]):
+    """A function that an answer called, and what came of it."""
+
+    arguments = serializers.DictField()
+
+    class Meta:
+        model = CallRecord
+        fields = ("function", "arguments", "state", "result")
+        read_only_fields = fields
+
+
 class MessageSerializer(serializers.ModelSerializer[Message]):
     """One turn. `parent` is the message before it: what was edited or asked again has siblings."""
 
     text = serializers.CharField(source="raw_text", help_text="All that was written, thinking included.")
     model = serializers.SlugRelatedField("name", source="checkpoint", read_only=True, allow_null=True)
+    calls = CallSerializer(many=True, read_only=True)
 
     class Meta:
         model = Message
@@ -101,6 +113,7 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
             "token_ids",
             "model",
             "parameters",
+            "calls",
             "finish_reason",
             "error",
             "thinking_s",
@@ -131,7 +144,7 @@ class Messages(mixins.ListModelMixin, mixins.RetrieveModelMixin, Resource):
     def rows(self, found: QuerySet[Message]) -> QuerySet[Message]:
         mine = found.filter(thread__owner=self.user, thread__deleted_at=None)
         mine = mine.exclude(thread__seat__lineup__in=Lineup.objects.veiled())
-        return mine.select_related("checkpoint")
+        return mine.select_related("checkpoint").prefetch_related("calls")
 
     @extend_schema(responses={200: dict})
     @action(detail=True, url_path="trace", permission_classes=[needs_scope(Scope.TRACE)])

@@ -6,12 +6,13 @@ from django.db import transaction
 
 from playground.chat.branches import path_to
 from playground.models import Message, MessageState, Thread
+from playground.tools.keeping import copy_calls
 from tracing.core.errors import InputError
 
 
 @transaction.atomic
 def fork_thread(*, message: Message) -> Thread:
-    """A thread of the same owner with copies of all messages up to this one, traces and files included.
+    """A thread of the same owner with copies of all messages up to this one: traces, files and calls too.
 
     Raises InputError while the message is still being written.
     """
@@ -41,4 +42,5 @@ def copy_of(original: Message, thread: Thread, parent: Message | None) -> Messag
     }
     copy = Message.objects.create(pk=uuid4(), thread=thread, parent=parent, **fields)
     copy.attachments.set(original.attachments.all())
+    copy_calls(original, copy)
     return copy

@@ -19,6 +19,7 @@ from playground.branching.waiting import Begun, Save, save_when_free
 from playground.chat.generation import start_writing
 from playground.chat.threads import ThreadBusyError, answer_again, edit_prompt
 from playground.models import Message, Role
+from playground.tools.running import start_running
 from playground.traces.lighting import Lighting
 from playground.traces.requests import own_answer, own_threads
 from playground.views import go_to, refusal, unsaved
@@ -119,10 +120,13 @@ def shown(request: HttpRequest, answer: Message) -> HttpResponse:
 
 @never_cache
 @require_POST
-def fork(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """A new thread that begins as this one does, up to this message."""
+async def fork(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """A new thread that begins as this one does, up to this message; after calls it goes on from them."""
+    message = await sync_to_async(own_message)(request, pk)
     try:
-        thread = fork_thread(message=own_message(request, pk))
+        thread = await sync_to_async(fork_thread)(message=message)
     except InputError as error:
         return refused(request, str(error))
+    if message.parameters.get("tools"):
+        start_running(thread.leaf_id)
     return go_to(request, reverse("thread", args=[thread.pk]))

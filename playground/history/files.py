@@ -18,6 +18,7 @@ from playground.core.chat_files.as_markdown import read_markdown, write_markdown
 from playground.core.chat_files.chat import ChatFile, ChatFileError, FileMessage, FileNote
 from playground.core.errors import GenerationError
 from playground.models import Message, MessageState, Role, Thread
+from playground.tools.keeping import bring_calls, calls_told, load_calls
 from tracing.core.errors import TracingError
 from tracing.core.text.tokenizer import TextTokenizer
 from tracing.withholding.hiding import hide_withheld
@@ -30,8 +31,7 @@ FILE_BYTES_MAX = 20 * 1024 * 1024
 def exported_json(thread: Thread, *, traces: bool = False) -> str:
     """All branches of a thread; with `traces` the answers' traces too, without what is withheld by now."""
     links = links_of(thread.pk)
-    messages = messages_of(list(links))
-    load_names(messages)
+    messages = with_all_told(messages_of(list(links)))
     leaf = leaf_of(thread, links)
     chat = ChatFile(
         title=thread.title,
@@ -48,9 +48,15 @@ def exported_markdown(thread: Thread, *, at: UUID | None = None) -> str:
     """The path that a thread shows, or the newest one through the message `at`."""
     links = links_of(thread.pk)
     leaf = newest_below(at, links) if at in links else leaf_of(thread, links)
-    messages = messages_of(ids_to(leaf, links))
-    load_names(messages)
+    messages = with_all_told(messages_of(ids_to(leaf, links)))
     return write_markdown(thread.title, [file_message(message) for message in messages])
+
+
+def with_all_told(messages: list[Message]) -> list[Message]:
+    """The messages, with what `file_message` tells of each read by a query for all of them."""
+    load_names(messages)
+    load_calls(messages)
+    return messages
 
 
 def file_message(message: Message) -> FileMessage:
@@ -71,6 +77,7 @@ def file_message(message: Message) -> FileMessage:
             FileNote(name=file.name, characters=file.characters, pages=file.pages)
             for file in message.attachments.all()
         ],
+        calls=calls_told(message),
         created_at=message.created_at,
     )
 
@@ -116,7 +123,7 @@ def import_message(
 ) -> Message:
     is_answer = message.role == Role.ASSISTANT
     checkpoint = models.get(message.model) if is_answer else None
-    return Message.objects.create(
+    made = Message.objects.create(
         pk=uuid4(),
         thread=thread,
         parent=parent,
@@ -131,6 +138,8 @@ def import_message(
         thinking_s=message.thinking_s,
         imported=True,
     )
+    bring_calls(made, message.calls)
+    return made
 
 
 def checkpoints_by_name(user: User | None, names: set[str]) -> dict[str, Checkpoint]:

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from playground.chat.branches import path_to
 from playground.chat.history import system_turn, visible_text
-from playground.models import Message, MessageState, Role, Thread
+from playground.models import CallRecord, Message, MessageState, Role, Thread
 from playground.ratings.models import Consent, Opinion, Rating
 from training.core.datasets.formats import read_row
 from training.core.datasets.problems import RowError
@@ -71,14 +71,14 @@ def good_ratings(thread: Thread) -> list[Rating]:
 def conversations(thread: Thread) -> Iterator[tuple[Rating, Json]]:
     """One row a path that ends with a good answer: what stands before it is context unless it is good too.
 
-    A path on which an answer was flagged is left out.
+    A path on which an answer was flagged is left out, or called functions: rows do not hold calls.
     """
     ratings = {rating.message_id: rating for rating in good_ratings(thread)}
-    flagged = set(opinions(thread, Opinion.FLAG))
+    unfit = {*opinions(thread, Opinion.FLAG), *callers(thread)}
     paths = {pk: path_to(rating.message) for pk, rating in ratings.items()}
     inner = {message.pk for pk, path in paths.items() for message in path if message.pk != pk}
     for pk, path in paths.items():
-        if pk not in inner and not flagged & {message.pk for message in path}:
+        if pk not in inner and not unfit & {message.pk for message in path}:
             yield ratings[pk], {"messages": turns_of(path, learned=set(ratings))}
 
 
@@ -96,12 +96,15 @@ def turns_of(path: Sequence[Message], learned: set[Any]) -> list[Json]:
 
 def preferences(thread: Thread) -> Iterator[tuple[Rating, Json]]:
     """A good answer over each that was rated otherwise and stands beside it."""
+    calling = callers(thread)
     for rating in good_ratings(thread):
         chosen = rating.message
-        if chosen.parent_id is None:
-            continue
         path = path_to(chosen)
+        if chosen.parent_id is None or calling & {message.pk for message in path}:
+            continue
         for rejected in worse_beside(chosen):
+            if rejected.pk in calling:
+                continue
             asked = turns_of(path[:-1], learned=set())
             yield (
                 rating,
@@ -122,6 +125,11 @@ def worse_beside(chosen: Message) -> list[Message]:
     worse = Q(rating__opinion=Opinion.DOWN) | Q(rating__opinion=Opinion.FLAG)
     ended = beside.filter(worse, state=MessageState.COMPLETE, imported=False)
     return list(ended.order_by("created_at"))
+
+
+def callers(thread: Thread) -> set[Any]:
+    """The answers in which functions were called."""
+    return set(CallRecord.objects.filter(message__thread=thread).values_list("message", flat=True))
 
 
 def opinions(thread: Thread, opinion: Opinion) -> list[Any]:

@@ -48,6 +48,9 @@ class SharedTurn(models.Model):
     files = WrittenJSONField(
         default=list, help_text="Names and sizes of attached files: name, characters and pages."
     )
+    calls = WrittenJSONField(
+        default=list, help_text="Functions that it called: function, arguments, state and result."
+    )
     written_at = models.DateTimeField()
 
     class Meta:

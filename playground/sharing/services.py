@@ -13,6 +13,7 @@ from accounts.owners import Owner
 from playground.chat.branches import path_of
 from playground.models import Lineup, Message, MessageState, Role, Thread
 from playground.sharing.models import SharedThread, SharedThreadQuerySet, SharedTurn
+from playground.tools.keeping import calls_told
 from tracing.core.errors import InputError
 
 LIVING_MAX = 500
@@ -99,6 +100,7 @@ def turn_of(message: Message) -> SharedTurn:
         model=message.checkpoint.name if message.checkpoint else "",
         note=NOTES.get(MessageState(message.state), ""),
         files=files_of(message),
+        calls=[call.model_dump() for call in calls_told(message)],
         thinking_s=message.thinking_s,
         trace=trace,
         written_at=message.created_at,
@@ -114,7 +116,7 @@ def files_of(message: Message) -> list[dict[str, Any]]:
 
 def digest_of(turns: Sequence[SharedTurn]) -> str:
     told = [
-        [turn.role, turn.text, turn.model, turn.note, turn.files, (turn.trace or {}).get("id")]
+        [turn.role, turn.text, turn.model, turn.note, turn.files, (turn.trace or {}).get("id"), *turn.calls]
         for turn in turns
     ]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid5
 
 from django.urls import reverse
 
 from playground.models import Role
 from playground.sharing.models import SharedThread, SharedTurn
+from playground.tools.models import CallState
+from playground.tools.presentation import indented
 from playground.traces.subjects import Subject
 
 
@@ -28,6 +30,31 @@ class TurnSubject(Subject):
 
 
 @dataclass(frozen=True)
+class SharedCall:
+    """A call of a function as a reader of a link sees it; `told` is as `FileCall` writes it."""
+
+    told: dict[str, Any]
+    waits: ClassVar[bool] = False
+
+    @property
+    def function(self) -> str:
+        return self.told["function"]
+
+    @property
+    def arguments(self) -> str:
+        return indented(self.told["arguments"])
+
+    @property
+    def state(self) -> str:
+        state = CallState(self.told["state"])
+        return "not made" if state == CallState.WAITING else state.label
+
+    @property
+    def result(self) -> str:
+        return self.told["result"]
+
+
+@dataclass(frozen=True)
 class TurnView:
     """A turn as the template shows it; `prompt` is what an answer answers."""
 
@@ -38,6 +65,10 @@ class TurnView:
     @property
     def is_answer(self) -> bool:
         return self.turn.role == Role.ASSISTANT
+
+    @property
+    def calls(self) -> list[SharedCall]:
+        return [SharedCall(told) for told in self.turn.calls]
 
     @cached_property
     def subject(self) -> TurnSubject:
@@ -73,5 +104,6 @@ def subject_of(shared: SharedThread, turn: SharedTurn, prompt: str) -> TurnSubje
         is_answer=True,
         created_at=turn.written_at,
         can_change=False,
+        hides_calls=bool(turn.calls),
         position=turn.position,
     )

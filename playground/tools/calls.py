@@ -10,8 +10,9 @@ from accounts.limits.services import LimitsUnavailable, OverLimit, Spender, admi
 from playground.chat.threads import Prompt, ThreadBusyError, add_answer, one_at_a_time
 from playground.core.think_split import split_thinking
 from playground.core.tools import ToolCall
+from playground.core.tools.functions import MAX_RESULT_CHARACTERS
 from playground.core.tools.offer import Offer
-from playground.core.tools.servers import CALL_TIMEOUT_S, MAX_RESULT_CHARACTERS
+from playground.core.tools.servers import CALL_TIMEOUT_S
 from playground.models import Message, MessageState, Role
 from playground.tools.models import SETTLED, CallRecord, CallState, ToolServer
 from playground.tools.offering import functions_of
@@ -117,14 +118,16 @@ def next_answer(answer: Message) -> Message | None:
 def go_on(answer: Message) -> Message | None:
     """Begin the answer that follows, once all calls are settled; None where there is none to begin.
 
-    After too many calls the chat stops until the person says more.
+    After too many calls the chat stops until the person says more; so does one that was read from a file.
     """
     try:
         with one_at_a_time(answer.thread):
             records = list(answer.calls.all())
             over = any(record.result == TOO_MANY for record in records)
             ended = all(record.state in SETTLED for record in records)
-            if not records or not ended or over or next_answer(answer) or answer.checkpoint is None:
+            if not records or not ended or over or next_answer(answer):
+                return None
+            if answer.imported or answer.checkpoint is None:
                 return None
             return admitted_answer(answer, Prompt("", answer.checkpoint, answer.parameters))
     except ThreadBusyError:

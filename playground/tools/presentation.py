@@ -9,15 +9,33 @@ from playground.tools.calls import TOO_MANY, next_answer
 from playground.tools.models import SETTLED, CallState
 
 
+def indented(arguments: object) -> str:
+    """A call's arguments as people read them."""
+    return json.dumps(arguments, ensure_ascii=False, indent=2)
+
+
 @dataclass(frozen=True)
 class CallView:
-    """A call with its arguments as text."""
+    """A call as the person sees it in whose chat it was made."""
 
     record: CallRecord
 
     @property
+    def function(self) -> str:
+        return self.record.function
+
+    @property
     def arguments(self) -> str:
-        return json.dumps(self.record.arguments, ensure_ascii=False, indent=2)
+        return indented(self.record.arguments)
+
+    @property
+    def state(self) -> str:
+        waits_for_result = self.waits and self.is_own
+        return "waits for its result" if waits_for_result else self.record.get_state_display()
+
+    @property
+    def result(self) -> str:
+        return self.record.result
 
     @property
     def waits(self) -> bool:
@@ -31,22 +49,26 @@ class CallView:
 
 @dataclass(frozen=True)
 class CallsView:
-    """`following`: the answer that goes on from the results, where there is one."""
+    """`following`: the answer that goes on from the results, where there is one.
+
+    `goes_on` is False where none will come by itself: the answer was read from a file.
+    """
 
     calls: Sequence[CallView]
     following: Message | None
+    goes_on: bool = True
 
     @classmethod
     def of(cls, message: Message) -> "CallsView":
         records = message.calls.select_related("server")
-        return cls([CallView(record) for record in records], next_answer(message))
+        return cls([CallView(record) for record in records], next_answer(message), not message.imported)
 
     @property
     def moves(self) -> bool:
         """Whether something is about to change without the person: a call runs, or the answer is to come."""
         states = {call.record.state for call in self.calls}
-        ended = states <= set(SETTLED) and not self.stopped
-        return bool(self.calls) and (CallState.RUNNING in states or (ended and self.following is None))
+        to_come = states <= set(SETTLED) and self.goes_on and not self.stopped and self.following is None
+        return bool(self.calls) and (CallState.RUNNING in states or to_come)
 
     @property
     def looks_every_s(self) -> int:

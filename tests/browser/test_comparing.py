@@ -55,6 +55,48 @@ def test_stop_all_stops_every_answer_and_keeps_what_there_is(page: Page, demo_si
     expect(page.get_by_role("button", name="None is good")).to_be_visible(timeout=WAIT_MS)
 
 
+def test_a_comparison_with_a_file_is_shared_deleted_and_had_back(
+    page: Page, demo_site: DemoSite, chromium: Browser
+) -> None:
+    names = [demo_site.model(stage) for stage in ("think-sft", "instruct-sft")]
+    page.goto(f"{demo_site.url}/compare/?a={names[0]}&b={names[1]}")
+    notes = {"name": "notes.md", "mimeType": "text/markdown", "buffer": b"# Sums\nCarry the one."}
+    page.locator("#attach").set_input_files([notes])
+    expect(page.locator("#files")).to_contain_text("notes.md")
+    page.get_by_label("Your message to all").fill(SUM)
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/compare/[0-9a-f-]{36}/"))
+    expect(page.locator(".beside .answer-complete")).to_have_count(2, timeout=WAIT_MS)
+    expect(page.locator(".turn-user")).to_contain_text("notes.md")
+    page.locator("#share-lineup summary").click()
+    page.locator("#share-lineup").get_by_role("button", name="Make a link").click()
+    link = page.get_by_label("Anyone with this link").input_value()
+    context = chromium.new_context()
+    stranger = context.new_page()
+    stranger.goto(link)
+    assert stranger.locator(".side .model").all_inner_texts() == names
+    expect(stranger.locator(".turn-user")).to_contain_text("notes.md")
+    assert "Carry the one." not in stranger.content()
+    stranger.get_by_role("link", name="Compare their traces").click()
+    expect(stranger.get_by_role("heading", name="Two traces side by side")).to_be_visible()
+    address = page.url
+    page.get_by_label("What to do with").click()
+    page.get_by_role("button", name="Delete this comparison").click()
+    expect(page.locator(".undo")).to_contain_text("Deleted")
+    gone = page.request.get(address)
+    assert gone.status == 404
+    page.locator(".undo").get_by_role("button", name="Undo").click()
+    page.wait_for_url(address)
+    expect(page.locator(".beside .answer-complete")).to_have_count(2)
+    page.goto(f"{demo_site.url}/shares/")
+    page.get_by_role("button", name="Revoke").first.click()
+    expect(page.get_by_text("The link is revoked")).to_be_visible()
+    revoked = stranger.goto(link)
+    assert revoked
+    assert revoked.status == 404
+    context.close()
+
+
 def test_a_shared_chat_opens_for_a_stranger_until_it_is_revoked(
     page: Page, demo_site: DemoSite, chromium: Browser
 ) -> None:

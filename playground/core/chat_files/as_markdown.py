@@ -1,7 +1,8 @@
 """Chats as Markdown: to be read by people, and read back to the letter.
 
 A line that only machines see stands before each message. A text that has such a line itself gets a backslash
-before it. From elsewhere, headings such as `## You` and `## Assistant` do as well.
+before it. From elsewhere, headings such as `## You` and `## Assistant` do as well. What came of an answer's
+calls stands behind it, for people only.
 """
 
 import json
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from playground.core.chat_files.chat import (
     ChatFile,
     ChatFileError,
+    FileCall,
     FileMessage,
     FileNote,
     PlainMessage,
@@ -39,10 +41,19 @@ def write_markdown(title: str, messages: Sequence[FileMessage]) -> str:
 
 def section(message: FileMessage) -> str:
     facts = {"role": message.role} | ({"model": message.model} if message.model else {})
-    mark = json.dumps(facts).replace(">", "\\u003e")  # so that nothing in it ends the comment
     name = "You" if message.role == "user" else " ".join(message.model.split()) or "Assistant"
     heading = ", ".join([name, *map(attached, message.files)])
-    return f"{MARK} {mark} -->\n## {heading}\n\n{LOOKS_MARKED.sub(escaped, message.text)}"
+    return "\n\n".join([marked_part(facts, heading, message.text), *map(result_of, message.calls)])
+
+
+def marked_part(facts: dict[str, str], heading: str, text: str) -> str:
+    mark = json.dumps(facts).replace(">", "\\u003e")  # so that nothing in it ends the comment
+    return f"{MARK} {mark} -->\n## {heading}\n\n{LOOKS_MARKED.sub(escaped, text)}"
+
+
+def result_of(call: FileCall) -> str:
+    heading = f"{' '.join(call.function.split())}: {call.state}"
+    return marked_part({"role": "function"}, heading, call.result)
 
 
 def attached(file: FileNote) -> str:

@@ -12,9 +12,13 @@ from pydantic import (
     model_validator,
 )
 
+from playground.core.tools.functions import MAX_RESULT_CHARACTERS
+
 TEXT_CHARACTERS_MAX = 1_000_000
 MESSAGES_MAX = 5_000
 TOKENS_MAX = 1_000_000
+CUT_NOTE_CHARACTERS = 100
+"""What a call's result may say beyond its limit: that more was cut."""
 
 Name = Annotated[str, Field(max_length=200)]
 Id = Annotated[str, Field(min_length=1, max_length=100)]
@@ -35,11 +39,24 @@ class FileNote(BaseModel):
     pages: Annotated[int, Field(ge=0, lt=2**31)] | None = None
 
 
+class FileCall(BaseModel):
+    """A function that an answer called: with what, and what came of it. `result` is the text that it gave,
+    or why there is none."""
+
+    model_config = ConfigDict(strict=True)
+
+    function: Name
+    arguments: dict[str, Any] = {}
+    state: Literal["waiting", "done", "failed", "refused"]
+    result: Annotated[str, Field(max_length=MAX_RESULT_CHARACTERS + CUT_NOTE_CHARACTERS)] = ""
+
+
 class FileMessage(BaseModel):
     """One message. `parent` is the id of the one before it; ids mean something within the file only.
 
     text: a person's, or all that the model wrote, thinking included.
     files: what went with it, to be read by people: reading a chat brings none of them back.
+    calls: the functions that the answer called.
     token_ids: the model's own, where it wrote the text.
     thinking_s: seconds that the thinking took.
     """
@@ -56,6 +73,7 @@ class FileMessage(BaseModel):
     parameters: dict[str, Any] = {}
     token_ids: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(max_length=TOKENS_MAX)] = []
     files: Annotated[list[FileNote], Field(max_length=100)] = []
+    calls: Annotated[list[FileCall], Field(max_length=1_000)] = []
     thinking_s: Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)] | None = None
     created_at: AwareDatetime | None = None
 
@@ -86,9 +104,9 @@ class ChatFile(BaseModel):
 
 
 class PlainMessage(BaseModel):
-    """A message as most programs write it."""
+    """A message as most programs write it; `function`: what one gave, to be read by people only."""
 
-    role: Literal["system", "user", "assistant"]
+    role: Literal["system", "user", "assistant", "function"]
     text: Annotated[
         str, Field(max_length=TEXT_CHARACTERS_MAX, validation_alias=AliasChoices("content", "text"))
     ]
@@ -108,7 +126,7 @@ def chain(title: str, messages: list[PlainMessage]) -> ChatFile:
     parameters = {"system": system} if system else {}
     made: list[FileMessage] = []
     for message in messages:
-        if message.role == "system":
+        if message.role in {"system", "function"}:
             continue
         made.append(
             FileMessage(

@@ -13,11 +13,10 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 from playground.core.errors import ParameterError
-from playground.core.tools.functions import MAX_FUNCTIONS, Function
+from playground.core.tools.functions import MAX_FUNCTIONS, MAX_RESULT_CHARACTERS, Function
 
 LIST_TIMEOUT_S = 15.0
 CALL_TIMEOUT_S = 60.0
-MAX_RESULT_CHARACTERS = 20_000
 
 
 class ToolServerError(Exception):

@@ -9,13 +9,20 @@ from hypothesis import strategies as st
 
 from playground.core.chat_files.as_json import read_json, write_json
 from playground.core.chat_files.as_markdown import MARK, read_markdown, write_markdown
-from playground.core.chat_files.chat import ChatFile, ChatFileError, FileMessage
+from playground.core.chat_files.chat import ChatFile, ChatFileError, FileCall, FileMessage
 
 TEXTS = st.text(st.characters(exclude_characters="\r", exclude_categories=["Cs"]), max_size=80)
 HARD = st.sampled_from(
     [f'{MARK} {{"role": "user"}} -->\n## You\n\nx', f"\\{MARK}", "## You\n\nx", "\n\n", "-->"]
 )
 BODIES = st.lists(TEXTS | HARD, max_size=4).map("\n".join)
+CALLS = st.builds(
+    FileCall,
+    function=st.text(max_size=20),
+    arguments=st.dictionaries(TEXTS, st.none() | TEXTS, max_size=2),
+    state=st.sampled_from(["waiting", "done", "failed", "refused"]),
+    result=BODIES,
+)
 
 
 @st.composite
@@ -33,6 +40,7 @@ def chats(draw: st.DrawFn) -> ChatFile:
             model=draw(st.text(max_size=20)) if role == "assistant" else "",
             token_ids=draw(st.lists(st.integers(0, 2**32 - 1), max_size=3)),
             thinking_s=draw(st.none() | st.floats(0, 1e6)),
+            calls=draw(st.lists(CALLS, max_size=2)) if role == "assistant" else [],
             created_at=draw(st.none() | st.just(datetime(2026, 11, 23, tzinfo=UTC))),
         )
         messages.append(message)
