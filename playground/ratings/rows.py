@@ -9,8 +9,10 @@ from django.db.models import Q
 
 from playground.chat.branches import path_to
 from playground.chat.history import system_turn, visible_text
-from playground.models import CallRecord, Message, MessageState, Role, Thread
+from playground.models import Message, MessageState, Role, Thread
 from playground.ratings.models import Consent, Opinion, Rating
+from playground.tools.offering import template_tools
+from playground.tools.turns import turns_of as spoken
 from training.core.datasets.formats import read_row
 from training.core.datasets.problems import RowError
 from training.core.verifiers.verifiers import Verifiers
@@ -71,53 +73,58 @@ def good_ratings(thread: Thread) -> list[Rating]:
 def conversations(thread: Thread) -> Iterator[tuple[Rating, Json]]:
     """One row a path that ends with a good answer: what stands before it is context unless it is good too.
 
-    A path on which an answer was flagged is left out, or called functions: rows do not hold calls.
+    A path on which an answer was flagged is left out.
     """
     ratings = {rating.message_id: rating for rating in good_ratings(thread)}
-    unfit = {*opinions(thread, Opinion.FLAG), *callers(thread)}
+    flagged = set(opinions(thread, Opinion.FLAG))
     paths = {pk: path_to(rating.message) for pk, rating in ratings.items()}
     inner = {message.pk for pk, path in paths.items() for message in path if message.pk != pk}
     for pk, path in paths.items():
-        if pk not in inner and not unfit & {message.pk for message in path}:
-            yield ratings[pk], {"messages": turns_of(path, learned=set(ratings))}
+        if pk not in inner and not flagged & {message.pk for message in path}:
+            asked = asked_of(path, learned=set(ratings))
+            yield ratings[pk], asked | {"messages": [*asked["messages"], answer_of(path[-1])]}
+
+
+def asked_of(path: Sequence[Message], learned: set[Any]) -> Json:
+    """What the answer at the end of a path was given: the conversation before it, and functions if any."""
+    answer = path[-1]
+    turns = [*map(dict, system_turn(answer)), *turns_of(path[:-1], learned)]
+    return {"messages": turns, **template_tools(answer)}
 
 
 def turns_of(path: Sequence[Message], learned: set[Any]) -> list[Json]:
-    """The path as a row's messages; the thinking is kept in the answers that are learned."""
-    turns: list[Json] = [dict(turn) for turn in system_turn(path[-1])]
+    """The path as a row's messages, calls and their results with it; the thinking is kept in the answers that
+    are learned."""
+    turns: list[Json] = []
     for message in path:
-        if message.pk in learned:
-            turns.append({"role": "assistant", "content": message.raw_text})
-        elif content := visible_text(message):
-            weight = {"weight": 0} if message.role == Role.ASSISTANT else {}
-            turns.append({"role": message.role, "content": content, **weight})
+        is_learned = message.pk in learned
+        weight = {"weight": 0} if message.role == Role.ASSISTANT and not is_learned else {}
+        said = spoken(message, message.raw_text if is_learned else visible_text(message))
+        turns += [turn | (weight if turn["role"] == Role.ASSISTANT else {}) for turn in said]
     return turns
+
+
+def answer_of(message: Message) -> Json:
+    """An answer to be learned, or told from another: its calls with it, and not what came of them."""
+    return spoken(message, message.raw_text)[0]
 
 
 def preferences(thread: Thread) -> Iterator[tuple[Rating, Json]]:
     """A good answer over each that was rated otherwise and stands beside it."""
-    calling = callers(thread)
     for rating in good_ratings(thread):
         chosen = rating.message
         path = path_to(chosen)
-        if chosen.parent_id is None or calling & {message.pk for message in path}:
+        if chosen.parent_id is None:
             continue
         for rejected in worse_beside(chosen):
-            if rejected.pk in calling:
-                continue
-            asked = turns_of(path[:-1], learned=set())
             yield (
                 rating,
                 {
-                    "input": {"messages": [*map(dict, system_turn(chosen)), *without_system(asked)]},
-                    "preferred_output": [{"role": "assistant", "content": chosen.raw_text}],
-                    "non_preferred_output": [{"role": "assistant", "content": rejected.raw_text}],
+                    "input": asked_of(path, learned=set()),
+                    "preferred_output": [answer_of(chosen)],
+                    "non_preferred_output": [answer_of(rejected)],
                 },
             )
-
-
-def without_system(turns: Sequence[Json]) -> list[Json]:
-    return [turn for turn in turns if turn["role"] != "system"]
 
 
 def worse_beside(chosen: Message) -> list[Message]:
@@ -125,11 +132,6 @@ def worse_beside(chosen: Message) -> list[Message]:
     worse = Q(rating__opinion=Opinion.DOWN) | Q(rating__opinion=Opinion.FLAG)
     ended = beside.filter(worse, state=MessageState.COMPLETE, imported=False)
     return list(ended.order_by("created_at"))
-
-
-def callers(thread: Thread) -> set[Any]:
-    """The answers in which functions were called."""
-    return set(CallRecord.objects.filter(message__thread=thread).values_list("message", flat=True))
 
 
 def opinions(thread: Thread, opinion: Opinion) -> list[Any]:

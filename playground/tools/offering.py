@@ -6,11 +6,12 @@ from typing import Any
 from playground.core.answering import AnswerParameters
 from playground.core.sampling import SamplingParameters
 from playground.core.tools import Function
-from playground.core.tools.functions import MAX_FUNCTIONS, read_functions
+from playground.core.tools.functions import read_functions
 from playground.core.tools.offer import Offer
 from playground.core.tools.structure import calls_format
 from playground.models import Message, Role
 from playground.tools.models import ToolServer
+from training.core.functions import FUNCTIONS_MAX
 
 
 def functions_of(offer: Offer) -> tuple[Function, ...]:
@@ -18,7 +19,7 @@ def functions_of(offer: Offer) -> tuple[Function, ...]:
     servers = ToolServer.objects.offered().filter(name__in=offer.servers)
     theirs = [function for server in servers for function in read_functions(server.functions)]
     own = {function.name for function in offer.functions}
-    return (*offer.functions, *(f for f in theirs if f.name not in own))[:MAX_FUNCTIONS]
+    return (*offer.functions, *(f for f in theirs if f.name not in own))[:FUNCTIONS_MAX]
 
 
 def template_tools(answer: Message) -> dict[str, Any]:

@@ -12,10 +12,12 @@ from playground.core.errors import ParameterError, ToolsUnsupported
 from playground.core.tools import CallSplitter, Function, ToolCall, calls_text, parse, read_functions, render
 from tests.playground.olmo3_templates import OF_THE_TRAINING_CODE, PUBLISHED
 from tests.playground.tiny_model import CHATML
+from training.core.chat import WITH_FUNCTIONS
 
 WEATHER = Function(
     "get_weather", "The weather of a city.", {"type": "object", "properties": {"city": {"type": "string"}}}
 )
+FORMS = [PUBLISHED, OF_THE_TRAINING_CODE, WITH_FUNCTIONS]
 ASKED = [{"role": "user", "content": "Weather in Rome?"}]
 
 
@@ -26,7 +28,7 @@ def rendered(source: str, turns: list[dict[str, Any]], *functions: Function) -> 
     )
 
 
-@pytest.mark.parametrize("source", [PUBLISHED, OF_THE_TRAINING_CODE])
+@pytest.mark.parametrize("source", FORMS)
 @pytest.mark.parametrize("system", [[], [{"role": "system", "content": "Be brief."}]])
 def test_functions_stand_in_the_system_turn(source: str, system: list[dict[str, Any]]) -> None:
     text = rendered(source, [*system, *ASKED], WEATHER)
@@ -38,7 +40,7 @@ def test_functions_stand_in_the_system_turn(source: str, system: list[dict[str, 
     assert "do not currently have access" not in text
 
 
-@pytest.mark.parametrize("source", [PUBLISHED, OF_THE_TRAINING_CODE])
+@pytest.mark.parametrize("source", FORMS)
 def test_calls_and_results_are_turns_of_the_conversation(source: str) -> None:
     calls = [ToolCall("get_weather", {"city": 'Rome "x"'}), ToolCall("get_weather", {"city": "Oslo"})]
     turns = [

@@ -21,7 +21,7 @@ from training.core.chat import (
     token_range,
 )
 from training.core.errors import RecipeError
-from training.core.tokenizer import save_tokenizer, special_id, train_tokenizer
+from training.core.tokenizer import save_tokenizer, special_id, train_tokenizer, write_template
 
 TEXTS = [
     "os.path.join(a, *p)\n\nJoin two or more pathname components, inserting '/' as needed.\n    return x\n",
@@ -48,14 +48,19 @@ def tokenizer() -> Tokenizer:
     return train_tokenizer(TEXTS, 400)
 
 
-@pytest.fixture(scope="module", params=[PLAIN, CHATML])
+WITH_FUNCTIONS = "chatml with a place for functions"
+
+
+@pytest.fixture(scope="module", params=[PLAIN, CHATML, WITH_FUNCTIONS])
 def served(
     request: pytest.FixtureRequest, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory
 ) -> Any:
     """(form, transformers' tokenizer from the saved directory), as an engine opens it."""
     folder = tmp_path_factory.mktemp(request.param)
-    save_tokenizer(tokenizer, folder, chat=request.param)
-    return request.param, AutoTokenizer.from_pretrained(folder)
+    form = CHATML if request.param == WITH_FUNCTIONS else request.param
+    save_tokenizer(tokenizer, folder, chat=form)
+    write_template(folder, chat=form, functions=request.param == WITH_FUNCTIONS)
+    return form, AutoTokenizer.from_pretrained(folder)
 
 
 def messages(turns: list[Turn]) -> list[dict[str, str]]:

@@ -2,13 +2,15 @@
 
 Two forms. *plain*: turns joined by blank lines, which base models were trained on and no special token
 appears in. *chatml*: `<|im_start|>role`, a newline, the content, `<|im_end|>` and a newline, for models after
-SFT.
+SFT. Of models that were taught functions, chatml's template has a place for them (`training.core.functions`).
 """
 
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
+
+from training.core.functions import SYSTEM
 
 PAD, END_OF_TEXT, TURN_START, TURN_END = "<|pad|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 SPECIAL_TOKENS = (PAD, END_OF_TEXT, TURN_START, TURN_END)
@@ -28,6 +30,29 @@ TEMPLATES = {
         "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
     ),
 }
+
+WITH_FUNCTIONS = (
+    "{% if tools and (not messages or messages[0]['role'] != 'system') %}"
+    "{{ '<|im_start|>system\\n" + SYSTEM + "<functions>' + (tools | tojson) + '</functions><|im_end|>\\n' }}"
+    "{% endif %}"
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\\n' + (message['content'] or '') }}"
+    "{% if loop.first and message['role'] == 'system' and tools %}"
+    "{{ '<functions>' + (tools | tojson) + '</functions>' }}"
+    "{% endif %}"
+    "{% if message.get('function_calls') %}"
+    "{{ '<function_calls>' + message['function_calls'] + '</function_calls>' }}"
+    "{% endif %}"
+    "{{ '<|im_end|>\\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+"""The template of chatml with a place for functions."""
+
+
+def template_of(chat: str, *, functions: bool = False) -> str:
+    """The Jinja template of a checkpoint that is spoken to so."""
+    return WITH_FUNCTIONS if functions and chat == CHATML else TEMPLATES[chat]
 
 
 @dataclass(frozen=True)

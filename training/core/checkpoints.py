@@ -83,6 +83,8 @@ class CheckpointManifest:
     """Digest of the base's weights."""
     averaged: tuple[Averaged, ...] = ()
     """The checkpoints that its weights are the mean of; it was not trained itself, and reads no store."""
+    functions: bool = False
+    """Whether its chat template has a place for functions."""
     part_of: str = ""
     """The checkpoint that its run was made for; it is not its stage's own result then."""
     format: str = FORMAT
@@ -108,7 +110,7 @@ def publish_checkpoint(
         _write_model(model, partial.path, weights)
         if manifest.base:
             _name_base(partial.path, manifest.base)
-        _write_tokenizer(tokenizer, partial.path, manifest.chat, model.config.max_position_embeddings)
+        _write_tokenizer(tokenizer, partial.path, manifest, model.config.max_position_embeddings)
         fields = asdict(manifest) | {
             "digest": weights_digest(partial.path),
             "code_commit": code_commit(),
@@ -195,7 +197,7 @@ def _name_base(folder: Path, base: str) -> None:
     path.write_text(json.dumps(config, indent=2, sort_keys=True))
 
 
-def _write_tokenizer(source: Path, folder: Path, chat: str, context: int) -> None:
+def _write_tokenizer(source: Path, folder: Path, manifest: CheckpointManifest, context: int) -> None:
     """The very bytes of tokenizer.json, since its digest ties checkpoint and token stores together."""
     (folder / "tokenizer.json").write_bytes((source / "tokenizer.json").read_bytes())
-    write_template(folder, chat=chat, context=context)
+    write_template(folder, chat=manifest.chat, functions=manifest.functions, context=context)

@@ -100,6 +100,7 @@ class Publisher:
             tokenizer=store.tokenizer,
             chat=stage.chat,
             thinking=stage.thinking,
+            functions=stage.functions,
             metrics={**metrics, **{f"{name}_before": score for name, score in stage.before.items()}},
             scores=scores,
             actor=stage.actor,

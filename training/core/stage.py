@@ -40,3 +40,5 @@ class Stage:
     averaged: tuple[Averaged, ...] = ()
     """The checkpoints whose mean `model` is, where it is one."""
     thinking: bool = False
+    functions: bool = False
+    """Whether its checkpoints' chat template has a place for functions."""

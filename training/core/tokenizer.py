@@ -13,7 +13,7 @@ from typing import Any
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from tracing.core.text.tokenizer import TextTokenizer
-from training.core.chat import END_OF_TEXT, PAD, SPECIAL_TOKENS, TEMPLATES, THINK_TOKENS, TURN_END
+from training.core.chat import END_OF_TEXT, PAD, SPECIAL_TOKENS, THINK_TOKENS, TURN_END, template_of
 from training.core.errors import RecipeError
 
 PIECES = "|".join(
@@ -62,12 +62,12 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, *, chat: str) -> None:
     write_template(folder, chat=chat)
 
 
-def write_template(folder: Path, *, chat: str, context: int | None = None) -> None:
-    """Write what goes with a `tokenizer.json`: which tokens are special, the chat template, the model's
-    context."""
+def write_template(folder: Path, *, chat: str, functions: bool = False, context: int | None = None) -> None:
+    """Write what goes with a `tokenizer.json`: which tokens are special, the chat template (with a place for
+    `functions` or without), the model's context."""
     limit = {} if context is None else {"model_max_length": context}
     (folder / "tokenizer_config.json").write_text(json.dumps(_configuration() | limit, indent=1) + "\n")
-    (folder / "chat_template.jinja").write_text(TEMPLATES[chat])
+    (folder / "chat_template.jinja").write_text(template_of(chat, functions=functions))
 
 
 def special_id(tokenizer: Tokenizer, token: str) -> int:

@@ -52,7 +52,8 @@ def make_store(dataset: Dataset, checkpoint: Checkpoint, progress: Progress | No
     if folder.exists():
         return folder
     chat = CHATML if dataset.format in (CHAT, PREFERENCE) else checkpoint.chat
-    upload = Upload(dataset.public_id, dataset.name, dataset.licence or "not stated", chat)
+    functions = bool(dataset.report.get("functions"))
+    upload = Upload(dataset.public_id, dataset.name, dataset.licence or "not stated", chat, functions)
     plan = StorePlan(folder, stage_of(dataset, checkpoint), upload, checkpoint.path)
     # StoreExists: another process was faster, with the same rows and tokenizer.
     with Verifiers(judge=configured_judge()) as verifiers, suppress(StoreExists):

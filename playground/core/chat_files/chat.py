@@ -126,7 +126,7 @@ def chain(title: str, messages: list[PlainMessage]) -> ChatFile:
     parameters = {"system": system} if system else {}
     made: list[FileMessage] = []
     for message in messages:
-        if message.role in {"system", "function"}:
+        if message.role == "system" or message.role == "function":
             continue
         made.append(
             FileMessage(

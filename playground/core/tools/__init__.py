@@ -6,14 +6,14 @@ as `name(key=json, ...)`, one a line, between <function_calls> tags, results in 
 
 from playground.core.tools.functions import Function, ToolCall, read_functions
 from playground.core.tools.parsing import CallSplitter, parse
-from playground.core.tools.rendering import RESULT_ROLE, call_text, calls_text, render
+from playground.core.tools.rendering import calls_text, render
+from training.core.functions import RESULT_ROLE
 
 __all__ = [
     "RESULT_ROLE",
     "CallSplitter",
     "Function",
     "ToolCall",
-    "call_text",
     "calls_text",
     "parse",
     "read_functions",

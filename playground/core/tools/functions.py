@@ -1,7 +1,6 @@
 """A function that a model may call, and a call of one."""
 
 import json
-import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,9 +10,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
 from playground.core.errors import ParameterError
+from training.core.functions import FUNCTION_NAME, FUNCTIONS_MAX, signature
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
-MAX_FUNCTIONS = 64
 MAX_SCHEMA_CHARACTERS = 32_768
 MAX_SCHEMA_DEPTH = 32
 MAX_DESCRIPTION_CHARACTERS = 4096
@@ -32,7 +30,7 @@ class Function:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not NAME.fullmatch(self.name):
+        if not FUNCTION_NAME.fullmatch(self.name):
             raise ParameterError(
                 "tools",
                 f"{self.name!r:.80} is no function's name: a letter or underscore, then up to 63 letters, "
@@ -47,10 +45,7 @@ class Function:
 
     def to_dict(self) -> dict[str, Any]:
         """As OpenAI's `tools` have it, which is how Olmo 3's template writes it too."""
-        described = {"description": self.description} if self.description else {}
-        parameters = dict(self.parameters) or {"type": "object", "properties": {}}
-        function = {"name": self.name, **described, "parameters": parameters}
-        return {"type": "function", "function": function}
+        return signature(self.name, self.description, self.parameters)
 
 
 @dataclass(frozen=True)
@@ -68,9 +63,9 @@ class ToolCall:
 
 def read_functions(tools: Sequence[Mapping[str, Any]]) -> tuple[Function, ...]:
     """From what `Function.to_dict` writes. ParameterError for too many, or two of one name."""
-    if len(tools) > MAX_FUNCTIONS:
+    if len(tools) > FUNCTIONS_MAX:
         raise ParameterError(
-            "tools", f"There are {len(tools)} functions; at most {MAX_FUNCTIONS} are possible."
+            "tools", f"There are {len(tools)} functions; at most {FUNCTIONS_MAX} are possible."
         )
     functions = tuple(read_function(tool.get("function")) for tool in tools)
     names = [function.name for function in functions]

@@ -6,7 +6,9 @@ from dataclasses import replace
 from itertools import accumulate
 
 from playground.core.rendering.paints import Paint
-from playground.core.tools.parsing import CLOSE, OPEN, parse, tag_begun
+from playground.core.tools.parsing import parse, tag_begun
+from training.core.functions import CALLS_CLOSE as CLOSE
+from training.core.functions import CALLS_OPEN as OPEN
 
 Range = tuple[int, int]
 

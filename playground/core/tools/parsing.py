@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from playground.core.tools.functions import ToolCall
+from training.core.functions import ARGUMENT_NAME
+from training.core.functions import CALLS_CLOSE as CLOSE
+from training.core.functions import CALLS_OPEN as OPEN
 
-OPEN, CLOSE = "<function_calls>", "</function_calls>"
 BETWEEN = re.compile(r"[\s,;\[\]]*")
 BEGINNING = re.compile(r"([A-Za-z_][\w.-]*)\s*\(\s*")
-KEY = re.compile(r"([^\s=(),\"']+)\s*=\s*")
+KEY = re.compile(rf"({ARGUMENT_NAME.pattern})\s*=\s*")
 END_OF_VALUE = re.compile(r"\s*(,\s*\)|,|\))\s*")
 MAX_ENDS = 64
 """How many places are tried as the end of a value that is no JSON."""

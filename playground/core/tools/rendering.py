@@ -4,23 +4,15 @@ There are two forms of Olmo 3's template: the published one takes the functions 
 the training code reads them from the system turn. Which one it is, or neither, is found by rendering a probe.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from playground.core.errors import ToolsUnsupported
 from playground.core.tools.functions import Function, ToolCall
+from training.core.functions import RESULT_ROLE, SYSTEM, call_text, signatures_text
 
-RESULT_ROLE = "environment"
 CALLS = "function_calls"
-SYSTEM = (
-    "You are a helpful function-calling AI assistant. You are provided with function signatures within "
-    "<functions></functions> XML tags. You may call one or more functions to assist with the user query. "
-    "Output any function calls within <function_calls></function_calls> XML tags. Do not make assumptions "
-    "about what values to plug into functions."
-)
-"""What Olmo 3's published template says where the conversation has no system turn of its own."""
 PROBE = Function("probe_of_the_template")
 SHOWN = re.compile(rf"<functions>.*{PROBE.name}.*</functions>", re.DOTALL)
 
@@ -68,7 +60,7 @@ def by_itself(turns: Sequence[Turn], functions: Sequence[Mapping[str, Any]]) -> 
 def in_system_turn(turns: Sequence[Turn], functions: Sequence[Mapping[str, Any]]) -> Given:
     if not functions:
         return turns, None
-    signatures = json.dumps(list(functions), ensure_ascii=False)
+    signatures = signatures_text(functions)
     if turns and turns[0]["role"] == "system":
         return [{**turns[0], "functions": signatures}, *turns[1:]], None
     return [{"role": "system", "content": SYSTEM, "functions": signatures}, *turns], None
@@ -76,9 +68,4 @@ def in_system_turn(turns: Sequence[Turn], functions: Sequence[Mapping[str, Any]]
 
 def calls_text(calls: Sequence[ToolCall]) -> str:
     """Calls as the model wrote them, for the turn's `function_calls`."""
-    return "\n".join(map(call_text, calls))
-
-
-def call_text(call: ToolCall) -> str:
-    arguments = (f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in call.arguments.items())
-    return f"{call.name}({', '.join(arguments)})"
+    return "\n".join(call_text(call.name, call.arguments) for call in calls)

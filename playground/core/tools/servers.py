@@ -13,7 +13,8 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 from playground.core.errors import ParameterError
-from playground.core.tools.functions import MAX_FUNCTIONS, MAX_RESULT_CHARACTERS, Function
+from playground.core.tools.functions import MAX_RESULT_CHARACTERS, Function
+from training.core.functions import FUNCTIONS_MAX
 
 LIST_TIMEOUT_S = 15.0
 CALL_TIMEOUT_S = 60.0
@@ -37,8 +38,8 @@ async def list_functions(address: str, prefix: str, *, authorization: str = "") 
     `authorization` is the value of the header of that name; empty for none.
     """
     tools = await spoken(address, LIST_TIMEOUT_S, authorization, lambda client: client.list_tools())
-    if len(tools.tools) > MAX_FUNCTIONS:
-        raise ToolServerError(f"It has {len(tools.tools)} functions; at most {MAX_FUNCTIONS} can be offered.")
+    if len(tools.tools) > FUNCTIONS_MAX:
+        raise ToolServerError(f"It has {len(tools.tools)} functions; at most {FUNCTIONS_MAX} can be offered.")
     try:
         return tuple(
             Function(f"{prefix}.{tool.name}", (tool.description or "")[:1000], dict(tool.input_schema))

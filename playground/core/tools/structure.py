@@ -10,7 +10,8 @@ from typing import Any
 from playground.core.think_split import CLOSE as THINK_CLOSE
 from playground.core.think_split import OPEN as THINK_OPEN
 from playground.core.tools.functions import Function
-from playground.core.tools.parsing import CLOSE, OPEN
+from training.core.functions import CALLS_CLOSE as CLOSE
+from training.core.functions import CALLS_OPEN as OPEN
 
 Format = dict[str, Any]
 MAX_CALLS = 16

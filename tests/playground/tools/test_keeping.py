@@ -1,4 +1,4 @@
-"""Calls go along with a chat: into forks, files, links and lists of messages; and into no data set."""
+"""Calls go along with a chat: into forks, files, links, lists of messages and data sets."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ from playground.core.chat_files.as_json import read_json
 from playground.core.chat_files.as_markdown import read_markdown
 from playground.core.chat_files.chat import ChatFileError
 from playground.history.files import exported_json, exported_markdown, import_chat
-from playground.models import CallRecord, Message, Rating, ToolServer
+from playground.models import Message, Rating, ToolServer
 from playground.ratings.models import Opinion
 from playground.ratings.rows import conversations, preferences
 from playground.sharing.services import share_thread
@@ -23,6 +23,9 @@ from playground.tools.keeping import NOT_BROUGHT
 from playground.tools.models import CallState
 from playground.tools.presentation import CallsView
 from tests.playground.tools.conftest import Answered, calling, finished
+from training.core.datasets.formats import read_row
+from training.core.datasets.rows import ChatRow, PreferenceRow
+from training.core.verifiers.verifiers import Verifiers
 
 LEVEL = 'gauges.level(river="Aare")'
 RESULT = "2.4 m <script>alert(1)</script>"
@@ -139,20 +142,47 @@ def test_programs_are_told_of_calls(answer: Message, ada: User, client: Client) 
     }
 
 
-def test_what_calls_functions_becomes_no_row(answered: Answered, answer: Message) -> None:
+def test_rated_chats_with_calls_become_rows_that_can_be_learned(answered: Answered, answer: Message) -> None:
     settle_all(answer)
     following = calls.go_on(answer)
     assert following is not None
-    finished(following, "2.4 m.")
-    plain = answered("Of 2.4 m.")
-    for good in (following, plain):
-        Rating.objects.create(message=good, opinion=Opinion.UP)
-    assert list(conversations(answer.thread)) == []
-    assert len(list(conversations(plain.thread))) == 1
-    worse = Message.objects.create(
-        thread=plain.thread, parent=plain.parent, position=1, role="assistant", raw_text=calling("add(a=1)")
+    said = finished(following, "2.4 m.")
+    Rating.objects.create(message=said, opinion=Opinion.UP)
+    [(_, row)] = conversations(answer.thread)
+    with Verifiers() as verifiers:
+        read = read_row(row, verifiers)
+    assert isinstance(read, ChatRow)
+    assert [(turn.role, turn.learned) for turn in read.turns] == [
+        ("system", True),
+        ("user", True),
+        ("assistant", False),
+        *[("environment", True)] * 3,
+        ("assistant", True),
+    ]
+    assert '"name": "gauges.level"' in read.turns[0].content
+    assert read.turns[2].content.endswith(
+        f"<function_calls>{LEVEL}\ngauges.broken()\nadd(a=1)</function_calls>"
     )
-    Rating.objects.create(message=worse, opinion=Opinion.DOWN)
-    assert len(list(preferences(plain.thread))) == 1
-    CallRecord.objects.create(message=worse, number=0, function="add")
-    assert list(preferences(plain.thread)) == []
+    assert read.turns[3].content == RESULT
+
+
+def test_a_call_is_preferred_to_another(answered: Answered) -> None:
+    good = answered(calling("add(a=1)"))
+    worse = Message.objects.create(
+        thread=good.thread,
+        parent=good.parent,
+        position=1,
+        role="assistant",
+        raw_text=calling("add(a=2)"),
+        parameters=good.parameters,
+    )
+    for message, opinion in ((good, Opinion.UP), (worse, Opinion.DOWN)):
+        calls.note_calls(message)
+        Rating.objects.create(message=message, opinion=opinion)
+    [(_, row)] = preferences(good.thread)
+    with Verifiers() as verifiers:
+        read = read_row(row, verifiers)
+    assert isinstance(read, PreferenceRow)
+    assert "add(a=1)" in read.chosen[-1].content
+    assert "add(a=2)" in read.rejected[-1].content
+    assert "<functions>" in read.prompt[0].content

@@ -22,7 +22,27 @@ from training.core.datasets.formats import read_row
 from training.core.datasets.parsing import parse_row
 from training.core.datasets.problems import KINDS, RowError
 from training.core.datasets.rows import ChatRow, PreferenceRow, PromptRow, Row
+from training.core.functions import SYSTEM
 from training.core.verifiers.verifiers import Verifiers
+
+ADD = {
+    "type": "function",
+    "function": {"name": "add", "parameters": {"type": "object", "properties": {"a": {}, "b": {}}}},
+}
+
+
+def function(name: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, **fields}}
+
+
+def calling(name: str, arguments: Any, number: int = 1) -> dict[str, Any]:
+    call = {"id": f"call_{number}", "type": "function", "function": {"name": name, "arguments": arguments}}
+    return {"role": "assistant", "content": None, "tool_calls": [call]}
+
+
+def result(call: str, content: str = "3") -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": call, "content": content}
+
 
 ASKED, SAID = Turn("user", "Who are you?"), Turn("assistant", "Headwater.")
 
@@ -49,7 +69,7 @@ def test_a_conversation_keeps_its_roles_order_and_weights() -> None:
             Turn("system", "Be brief."),
             ASKED,
             Turn("assistant", "A fish.", learned=False),
-            Turn("tool", "42"),
+            Turn("environment", "42"),
             Turn("environment", "ok"),
             SAID,
         )
@@ -131,8 +151,28 @@ BAD_ROWS: list[tuple[Any, str, str]] = [
     (messages(QUESTION, ANSWER | {"content": "a\0b"}), "character", "NUL"),
     ('{"messages": [{"role": "user", "content": "\\ud800"}]}', "character", "surrogate"),
     (messages(QUESTION, ANSWER | {"content": "x<|im_end|>\n<|im_start|>system"}), "token", "<|im_start|>"),
-    (messages(QUESTION, ANSWER | {"tool_calls": [{"id": "1"}]}), "tools", "tool_calls"),
-    (CHAT | {"tools": [{"type": "function"}]}, "tools", "tools"),
+    (messages(QUESTION, ANSWER | {"tool_calls": [{"id": "1"}]}), "tools", "tool_calls[0] has no function"),
+    (messages(QUESTION, ANSWER | {"tool_calls": "add()"}), "tools", "write a list of calls"),
+    (messages(QUESTION | {"tool_calls": [{"id": "1"}]}, ANSWER), "tools", "only the assistant"),
+    (messages(QUESTION, calling("add", '{"a": ')), "tools", "the arguments are no JSON"),
+    (messages(QUESTION, calling("add", '{"a": NaN}')), "tools", "NaN"),
+    (messages(QUESTION, calling("add", "[1]")), "tools", "write an object"),
+    (messages(QUESTION, calling("add", {"a b": 1})), "tools", "'a b'"),
+    (messages(QUESTION, calling("1add", {})), "tools", "'1add'"),
+    (messages(QUESTION, calling("add", {"a": "<|im_end|>"})), "token", "<|im_end|>"),
+    (
+        messages(QUESTION, calling("add", {}), {"role": "tool", "tool_call_id": "x", "content": "1"}, ANSWER),
+        "tools",
+        "'x' is no call",
+    ),
+    (messages(QUESTION, calling("add", {}), *[result("call_1")] * 2, ANSWER), "tools", "again"),
+    (CHAT | {"tools": [{"type": "function"}]}, "tools", "tools[0]"),
+    (CHAT | {"tools": {"name": "add"}}, "tools", "write a list"),
+    (CHAT | {"tools": [ADD] * 65}, "tools", "64 at most"),
+    (CHAT | {"tools": [function("add", parameters={"type": "array"})]}, "tools", "schema of an object"),
+    (CHAT | {"tools": [function("add", description=[1])]}, "tools", "description"),
+    (PROMPT | {"tools": [ADD]}, "tools", "nobody would answer"),
+    (messages(QUESTION, ANSWER | {"functions": "[]"}), "tools", "system's messages"),
     (messages(QUESTION, {"role": "assistant", "content": [{"type": "image_url"}]}), "shape", "no text"),
     (messages(*[QUESTION] * 1001, ANSWER), "long", "1,002 messages"),
     ({"prompt": "a", "chosen": "b"}, "shape", "no rejected"),
@@ -171,7 +211,8 @@ def test_bad_rows_are_found_on_their_line_with_what_is_wrong(
 
 KEYS = ["messages", "prompt", "completion", "chosen", "rejected", "input", "preferred_output", "reference",
         "non_preferred_output", "verifier", "answer", "tests", "constraints", "role", "content", "weight",
-        "type", "text", "tools", "kind", "value", "at_most", "math"]  # fmt: skip
+        "type", "text", "tools", "functions", "tool_calls", "function_call", "function",
+        "name", "arguments", "id", "tool_call_id", "kind", "value", "at_most", "math"]  # fmt: skip
 WORDS = ["user", "assistant", "system", "math", "code", "text", "words", "\0", "4", ""]
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 ANYTHING = st.recursive(
@@ -204,3 +245,56 @@ def test_rows_of_two_formats_are_not_mixed(tmp_path: Path) -> None:
     assert found.format == "preference"
     assert found.rows == 2
     assert [(problem.line, problem.kind) for problem in found.problems.listed] == [(2, "other-format")]
+
+
+def test_functions_stand_in_the_system_turn_which_a_row_gets_if_it_has_none() -> None:
+    signatures = f"<functions>{json.dumps([ADD])}</functions>"
+    bare, told = {"role": "system", "content": "Be brief."}, [QUESTION, ANSWER]
+    for row in (
+        {"messages": [bare, *told], "tools": [ADD]},
+        {"messages": [bare, *told], "functions": [ADD["function"]]},
+        {"messages": [bare | {"functions": json.dumps([ADD])}, *told]},
+    ):
+        assert read(row) == ChatRow((Turn("system", f"Be brief.{signatures}"), ASKED, SAID))
+    assert read({"messages": told, "tools": [ADD]}) == ChatRow(
+        (Turn("system", SYSTEM + signatures), ASKED, SAID)
+    )
+    preference = OPENAI_PREFERENCE | {"input": {"messages": [QUESTION], "tools": [ADD]}}
+    for row in (preference, TRL_PREFERENCE | {"tools": [ADD]}):
+        found = read(row)
+        assert isinstance(found, PreferenceRow)
+        assert found.prompt == (Turn("system", SYSTEM + signatures), ASKED)
+
+
+def test_calls_end_an_answer_and_their_results_follow_in_the_calls_order() -> None:
+    both = calling("add", '{"a": 1, "b": [2, "x"]}')
+    both["tool_calls"] += calling("sub", {}, 2)["tool_calls"]
+    row = {
+        "messages": [QUESTION, both | {"content": "Hm."}, result("call_2", "no"), result("call_1"), ANSWER]
+    }
+    assert read(row) == ChatRow(
+        (
+            ASKED,
+            Turn("assistant", 'Hm.<function_calls>add(a=1, b=[2, "x"])\nsub()</function_calls>'),
+            Turn("environment", "3"),
+            Turn("environment", "no"),
+            SAID,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "assistant", "content": None, "function_call": {"name": "add", "arguments": '{"a": 1}'}},
+        {"role": "assistant", "content": "", "function_calls": "add(a=1)"},
+    ],
+)
+def test_calls_as_older_clients_and_as_olmo_write_them_are_the_same(message: dict[str, Any]) -> None:
+    found = read({"messages": [QUESTION, message]})
+    assert found == ChatRow((ASKED, Turn("assistant", "<function_calls>add(a=1)</function_calls>")))
+
+
+def test_rows_with_functions_are_counted(tmp_path: Path) -> None:
+    found = check(tmp_path, CHAT, CHAT | {"tools": [ADD]}, {"messages": [QUESTION, calling("add", {})]})
+    assert (found.rows, found.functions) == (3, 2)

@@ -31,6 +31,7 @@ def merge_checkpoint(folder: Path, target: Path) -> CheckpointManifest:
         tokenizer=adapter.tokenizer,
         chat=adapter.chat,
         thinking=adapter.thinking,
+        functions=adapter.functions,
         scores=adapter.scores,
         lineage_cost=adapter.lineage_cost,
     )

@@ -13,6 +13,7 @@ from training.core.datasets.problems import Problems, RowError
 from training.core.datasets.repeats import Repeats
 from training.core.datasets.rows import ChatRow, Row
 from training.core.errors import DatasetError
+from training.core.functions import CALLS_OPEN, FUNCTIONS_OPEN
 from training.core.verifiers.verdict import THINK_END
 from training.core.verifiers.verifiers import Verifiers
 
@@ -33,6 +34,8 @@ class Findings:
     characters: int = 0
     thinking: int = 0
     """Conversations whose answers think before they speak."""
+    functions: int = 0
+    """Rows that offer functions, or call them."""
     stopped: str = ""
     """Why the rest was not read, if it was not."""
     problems: Problems = field(default_factory=Problems)
@@ -52,10 +55,11 @@ class Findings:
         self.turns += len(texts)
         self.characters += sum(map(len, texts))
         self.thinking += isinstance(row, ChatRow) and any(THINK_END in text for text in texts)
+        self.functions += any(FUNCTIONS_OPEN in text or CALLS_OPEN in text for text in texts)
         self.repeats.add(line, texts)
 
     def to_json(self) -> dict[str, Any]:
-        simple = ("format", "rows", "blank", "turns", "characters", "thinks", "stopped")
+        simple = ("format", "rows", "blank", "turns", "characters", "thinks", "functions", "stopped")
         found = {name: getattr(self, name) for name in simple}
         return found | {"problems": self.problems.to_json(), "repeats": self.repeats.result().to_json()}
 

@@ -18,6 +18,8 @@ class Upload:
     licence: str
     chat: str
     """The form that prompts are written in: plain or chatml."""
+    functions: bool = False
+    """Whether some of its conversations offer functions, or call them."""
 
     def metadata(self, line: int, row: Row) -> dict[str, Any]:
         """What every document of a row says."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from training.core.chat import Turn
+from training.core.datasets.functions import offered, signatures_of
 from training.core.datasets.parsing import shown
 from training.core.datasets.problems import RowError
 from training.core.datasets.rewards import REFERENCES, reward_of
@@ -18,9 +19,6 @@ PREFERENCE_KEYS = {"preferred_output", "non_preferred_output", "chosen", "reject
 
 def read_row(row: Mapping[str, Any], verifiers: Verifiers) -> Row:
     """The checked row. Raises RowError."""
-    for name in ("tools", "functions"):
-        if row.get(name):
-            raise RowError("tools", f"the row has {name}: the chat format writes texts only")
     return replace(read_format(row, verifiers), origin=origin_of(row))
 
 
@@ -40,9 +38,10 @@ def read_format(row: Mapping[str, Any], verifiers: Verifiers) -> Row:
 
 def read_chat(row: Mapping[str, Any]) -> ChatRow:
     """{"messages"}, or TRL's {"prompt", "completion"}."""
+    signatures = signatures_of(row)
     if "messages" not in row and {"prompt", "completion"} <= row.keys():
         turns = (*asked_of(row["prompt"], "prompt"), *answer_of(row["completion"], "completion"))
-        return ChatRow(turns)
+        return ChatRow(offered(turns, signatures))
     if "messages" not in row:
         keys = ", ".join(shown(key) for key in list(row)[:5]) or "none"
         raise RowError(
@@ -50,7 +49,7 @@ def read_chat(row: Mapping[str, Any]) -> ChatRow:
         )
     turns = turns_of(row["messages"], "messages")
     check_answered(turns, "messages")
-    return ChatRow(turns)
+    return ChatRow(offered(turns, signatures))
 
 
 def read_preference(row: Mapping[str, Any]) -> PreferenceRow:
@@ -68,7 +67,9 @@ def read_preference(row: Mapping[str, Any]) -> PreferenceRow:
     check_waiting(prompt, "the prompt")
     if [turn.content for turn in answers[0]] == [turn.content for turn in answers[1]]:
         raise RowError("no-answer", f"{names[0]} and {names[1]} are the same: there is nothing to prefer")
-    return PreferenceRow(prompt, answers[0], answers[1])
+    asked = row.get("input")
+    signatures = signatures_of(asked, "input.") if isinstance(asked, Mapping) else signatures_of(row)
+    return PreferenceRow(offered(prompt, signatures), answers[0], answers[1])
 
 
 def prompt_of(row: Mapping[str, Any], names: tuple[str, ...]) -> Turns | None:
@@ -77,8 +78,6 @@ def prompt_of(row: Mapping[str, Any], names: tuple[str, ...]) -> Turns | None:
         asked = row.get("input")
         if not isinstance(asked, Mapping) or "messages" not in asked:
             raise RowError("shape", "a preference in OpenAI's format needs input, an object with messages")
-        if asked.get("tools"):
-            raise RowError("tools", "input has tools: the chat format writes texts only")
         return turns_of(asked["messages"], "input.messages")
     if "prompt" in row:
         return asked_of(row["prompt"], "prompt")
@@ -119,6 +118,8 @@ def shared_start(chosen: Turns, rejected: Turns) -> tuple[Turns, list[Turns]]:
 
 def read_prompt(row: Mapping[str, Any], verifiers: Verifiers) -> PromptRow:
     """{"messages"} or {"prompt"}, with a verifier and what it compares answers with."""
+    if signatures_of(row):
+        raise RowError("tools", "a prompt to be rewarded offers functions: nobody would answer their calls")
     if ("messages" in row) == ("prompt" in row):
         raise RowError("shape", "a prompt to be rewarded needs messages or prompt, one of them")
     name = "messages" if "messages" in row else "prompt"

@@ -18,7 +18,7 @@ KINDS = {
     "character": "a character that no text holds",
     "token": "a special token spelt out",
     "reference": "a verifier or reference that cannot be used",
-    "tools": "tool calls",
+    "tools": "functions or calls that cannot be used",
     "other-format": "of another format than the rows before",
 }
 

@@ -15,6 +15,7 @@ from training.core.chat import SPECIAL_TOKENS
 from training.core.datasets.documents import RowDocument, Upload, documents_of
 from training.core.datasets.rows import Row
 from training.core.errors import DatasetError
+from training.core.functions import FUNCTIONS
 from training.core.tokenizer import open_tokenizer_file
 from training.core.writing import whose_tokens
 
@@ -46,6 +47,7 @@ def build_store(
     tokenizer, opened = open_tokenizer_file(plan.tokenizer), TextTokenizer.open(plan.tokenizer)
     check_tokens(tokenizer, opened)
     checked = without_tokens(rows, foreign_tokens(opened))
+    functions = {FUNCTIONS: True} if plan.upload.functions else {}
     with StoreWriter(
         plan.folder,
         name=plan.folder.name,
@@ -54,7 +56,7 @@ def build_store(
         stage=plan.stage,
         source=plan.upload.name,
         licence=plan.upload.licence,
-        generator={"name": "training.core.datasets", "dataset": plan.upload.id},
+        generator={"name": "training.core.datasets", "dataset": plan.upload.id} | functions,
         shard_bytes=SHARD_BYTES,
     ) as writer:
         documents = (made for line, row in checked for made in documents_of(line, row, plan.upload))

@@ -4,12 +4,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from training.core.chat import SPECIAL_TOKENS, Turn
+from training.core.datasets.functions import in_call_order, said_beside
 from training.core.datasets.limits import MESSAGES_MAX
 from training.core.datasets.parsing import shown, type_name
 from training.core.datasets.problems import RowError
+from training.core.functions import RESULT_ROLE
 
-ROLES = ("system", "developer", "user", "assistant", "tool", "environment")
-TOOL_KEYS = ("tool_calls", "function_call", "audio")
+ROLES = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": RESULT_ROLE,
+    "function": RESULT_ROLE,
+    "environment": RESULT_ROLE,
+}
+"""As rows name them, and as models are told."""
 
 
 def text_of(value: Any, where: str) -> str:
@@ -50,22 +60,25 @@ def turns_of(messages: Any, where: str) -> tuple[Turn, ...]:
         raise RowError("shape", f"{where} is {type_name(messages)}: write a list of messages")
     if len(messages) > MESSAGES_MAX:
         raise RowError("long", f"{where} has {len(messages):,} messages: {MESSAGES_MAX:,} at most")
-    return tuple(turn_of(message, f"{where}[{place}]") for place, message in enumerate(messages))
+    ordered = in_call_order(messages, where)
+    return tuple(turn_of(message, f"{where}[{place}]") for place, message in enumerate(ordered))
 
 
 def turn_of(message: Any, where: str) -> Turn:
     if not isinstance(message, Mapping):
         raise RowError("shape", f"{where} is {type_name(message)}: write an object with role and content")
-    if used := [key for key in TOOL_KEYS if message.get(key)]:
-        raise RowError("tools", f"{where} has {used[0]}: the chat format writes texts only")
+    if message.get("audio"):
+        raise RowError("shape", f"{where} has audio: only texts can be learned from")
     role = message.get("role")
-    if role not in ROLES:
+    if not isinstance(role, str) or role not in ROLES:
         raise RowError("role", f"{where} has the role {shown(role)}: choose one of {', '.join(ROLES)}")
-    for missing in {"content"} - message.keys():
-        raise RowError("shape", f"{where} has no {missing}")
-    content = text_of(message["content"], f"{where}.content")
-    learned = weight_of(message, where)
-    return Turn("system" if role == "developer" else role, content, learned)
+    beside = said_beside(message, where)
+    if not beside and "content" not in message:
+        raise RowError("shape", f"{where} has no content")
+    content = message.get("content")
+    said = "" if beside and not content else text_of(content, f"{where}.content")
+    whole = text_of(said + beside, where) if beside else said
+    return Turn(ROLES[role], whole, weight_of(message, where))
 
 
 def weight_of(message: Mapping[str, Any], where: str) -> bool:

@@ -11,6 +11,7 @@ from tracing.core.errors import TracingError
 from tracing.core.text.tokenizer import TextTokenizer
 from training.core.chat import CHATML, PLAIN, TEMPLATES, TURN_START
 from training.core.errors import ImportRefused
+from training.core.functions import FUNCTIONS_OPEN
 from training.core.importing.json_files import own_file, read_if_there, read_object
 from training.core.importing.weights import INDEX, check_tensors, tensor_shapes, weight_files
 
@@ -39,6 +40,7 @@ class ModelFolder:
     """Its chat template, or how a base model is written to where it has none."""
     chat: str
     thinking: bool
+    functions: bool
     tokenizer: str
     """Digest of tokenizer.json."""
     size_bytes: int
@@ -66,6 +68,7 @@ def inspect_model(folder: Path) -> ModelFolder:
         template or TEMPLATES[PLAIN],
         CHATML if TURN_START in template else PLAIN,
         "<think>" in template,
+        FUNCTIONS_OPEN in template,
         check_tokenizer(folder, config),
         sum(own_file(folder, name).stat().st_size for name in files),
     )

@@ -65,6 +65,7 @@ def describe(model: ModelFolder, name: str, digest: str, stores: Sequence[StoreR
         tokenizer=model.tokenizer,
         chat=model.chat,
         thinking=model.thinking,
+        functions=model.functions,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
 

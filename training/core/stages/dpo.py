@@ -26,6 +26,7 @@ from training.core.stages.setup import (
     open_tokenizer,
     recipe_of,
     taught_numbers,
+    teaches_functions,
 )
 from training.core.tokenizer import special_id
 from training.core.writing import Encoded
@@ -65,6 +66,7 @@ def run_dpo(job: Job, kind: type[ThinkDpoRecipe], *, thinking: bool) -> None:
             before=pairs(),
             parents=(start.name,),
             thinking=thinking,
+            functions=start.functions or teaches_functions(store),
         )
         train(stage, Preference(stage, recipe))
 

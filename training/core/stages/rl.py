@@ -76,6 +76,7 @@ def run_rl(job: Job, kind: type[RlvrRecipe], form: Form, task: type[Sums], *, th
             actor=actor.name,
             parents=(start.name,),
             thinking=thinking,
+            functions=start.functions,
         )
         train(stage, Policy(stage, recipe, supply, record))
 

@@ -13,6 +13,7 @@ from training.core.arithmetic import Range
 from training.core.checkpoints import CheckpointManifest, check_weights, read_checkpoint
 from training.core.errors import CheckpointError, RecipeError, TrainingError
 from training.core.evaluation.exam import Exam, Form, Scores, library_answers, recital
+from training.core.functions import FUNCTIONS
 from training.core.job import Job
 from training.core.recipe import TrainRecipe
 from training.core.tokenizer import open_tokenizer_file
@@ -53,6 +54,11 @@ def open_parent(job: Job, store: TokenStore) -> tuple[Path, CheckpointManifest]:
         )
     check_weights(folder, manifest)
     return folder, manifest
+
+
+def teaches_functions(store: TokenStore) -> bool:
+    """Whether the store was made of rows that offer functions, or call them."""
+    return bool(store.manifest.generator.get(FUNCTIONS))
 
 
 def store_of_sums(job: Job) -> TokenStore:

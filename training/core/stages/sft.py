@@ -17,6 +17,7 @@ from training.core.stages.setup import (
     open_tokenizer,
     recipe_of,
     taught_numbers,
+    teaches_functions,
 )
 from training.core.tokenizer import special_id
 from training.core.validation import validating
@@ -54,5 +55,6 @@ def run_sft(job: Job, kind: type[ThinkSftRecipe], *, thinking: bool) -> None:
                     before=unseen(),
                     parents=(start.name,),
                     thinking=thinking,
+                    functions=start.functions or teaches_functions(store),
                 )
             )
