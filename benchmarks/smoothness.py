@@ -33,6 +33,7 @@ WATCH = """() => {
     new PerformanceObserver((list) => list.getEntries().forEach((e) => { window.shift += e.value; }))
         .observe({ type: "layout-shift" });
 }"""
+BELOW = "document.scrollingElement.scrollHeight - window.innerHeight - window.scrollY"
 PARAGRAPH = (
     "The river rises in the hills, **where it rains** most of the year, and a part of what falls there "
     "reaches the sea only after `os.path.join(a, b)` has been called; see *the whole of it*.\n\n"
@@ -161,6 +162,7 @@ async def measure(messages: int, shape: str, tokens: int, pace: int) -> list[Row
             await asyncio.sleep(1)
             frames, tasks, shift = await page.evaluate("[frames_ms, tasks_ms, shift]")
             shown = await page.evaluate(f"document.getElementById('answer-{message.pk}').innerText.length")
+            below = await page.evaluate(BELOW)
     name = f"{messages:,} messages, {tokens:,} tokens of {shape} at {pace}/s"
     return [
         {"what": f"frames, ms: {name}"} | spread(frames),
@@ -168,6 +170,7 @@ async def measure(messages: int, shape: str, tokens: int, pace: int) -> list[Row
         {"what": "page loaded, s", "median": loaded_s, "n": 1},
         {"what": "first paint, ms", "median": painted_ms, "n": 1},
         {"what": "layout shift", "median": shift, "n": 1},
+        {"what": "below the window in the end, px", "median": float(below), "n": 1},
         {"what": "web process, share of a core", "median": share, "n": 1},
         {"what": "characters shown in the end", "median": float(shown), "n": 1},
     ]
@@ -192,9 +195,10 @@ def main() -> None:
 
         call_command("migrate", verbosity=0)
         for shape in options.shape:
-            for messages in (2, options.messages):
-                rows += asyncio.run(measure(messages, shape, options.tokens, options.pace))
-                print(json.dumps(rows[-7:], indent=1), flush=True)
+            for messages in sorted({2, options.messages}):
+                measured = asyncio.run(measure(messages, shape, options.tokens, options.pace))
+                print(json.dumps(measured, indent=1), flush=True)
+                rows += measured
     notes = ["Headless Chromium, drawing in software, on the same cores as the site that it shows."]
     measuring.keep(options, "smoothness", "Frames while a long answer streams", notes, rows, load)
 

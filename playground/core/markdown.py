@@ -118,7 +118,7 @@ def paint_block(html: str, paints: Iterable[Paint]) -> str:
     source = iter(paints)
     out: list[str] = []
     current: Paint | None = None
-    inside_link = 0
+    inside_link = inside_pre = 0
     for piece in PIECE.findall(html):
         if piece == OPEN:
             current = next(source)
@@ -126,10 +126,17 @@ def paint_block(html: str, paints: Iterable[Paint]) -> str:
             current = None
         elif piece.startswith("<") and len(piece) > 1 and not piece.startswith("<math"):
             inside_link += piece.startswith("<a ") - (piece == "</a>")
+            inside_pre += piece.startswith("<pre") - (piece == "</pre>")
             out.append(piece)
         else:
-            out.append(painted_text(piece, current) if current and not inside_link else piece)
+            seen = not inside_link and (inside_pre or not between_tags(piece))
+            out.append(painted_text(piece, current) if current and seen else piece)
     return "".join(out)
+
+
+def between_tags(text: str) -> bool:
+    """Whether text is but the line's end between two tags: painted, it would be a line of its own."""
+    return "\n" in text and text.isspace()
 
 
 def painted_text(html: str, paint: Paint) -> str:

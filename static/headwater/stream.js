@@ -124,14 +124,21 @@
       htmx.process(child);
       htmx.trigger(child, "htmx:load", { elt: child });
     }
+    keepUp();
   };
 
-  // The page follows the answer while the reader is at its end; scrolling away from there ends that.
+  // The page follows the answer while the reader is at its end; scrolling up from there ends that. How far
+  // the end is says nothing: before a scroll is told of, a fast answer has grown by more.
   const page = document.scrollingElement;
-  const atEnd = () => window.innerHeight + window.scrollY > page.scrollHeight - 160;
+  const toEnd = () => page.scrollHeight - window.innerHeight - window.scrollY;
   let following = true;
   let waiting = false;
-  document.addEventListener("scroll", () => { following = atEnd(); }, { passive: true });
+  let place = 0;
+  document.addEventListener("scroll", () => {
+    const up = window.scrollY < place;
+    following = up ? toEnd() < 2 : following || toEnd() < 160;
+    place = window.scrollY;
+  }, { passive: true });
   const keepUp = () => {
     if (waiting || !following) return;
     waiting = true;

@@ -68,6 +68,17 @@ def test_a_span_inside_a_code_block_is_painted() -> None:
     assert ">import os</a>" in html
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["- one\n- two\n\n  three\n", "> a\n>\n> b\n", "| a | b |\n|---|---|\n| c | d |\n", "a\n*b* *c*\nd"],
+)
+def test_only_words_are_painted_not_the_line_ends_between_a_blocks_parts(text: str) -> None:
+    [html] = render_blocks(text, [paint(0, len(text))])
+    assert re.sub("</?a[^>]*>", "", html) == render_blocks(text)[0]
+    assert not re.search(r"<a[^>]*>\n+</a>", html)
+    assert 'class="span"' in html
+
+
 def test_private_use_characters_in_an_answer_do_not_become_marks() -> None:
     [html] = render_blocks("a \ue000b\ue001 c")
     assert html == "<p>a \ufffdb\ufffd c</p>\n"
