@@ -28,6 +28,13 @@ class Cache(Generic[Key, Value]):
             self._make(key, future, make)
         return future.result()
 
+    def kept(self, key: Key) -> Value | None:
+        """The value of `key` if it is made, without waiting for whoever makes it."""
+        with self._lock:
+            future = self._kept.get(key)
+        made = future is not None and future.done() and not future.exception()
+        return future.result() if future is not None and made else None
+
     def _find(self, key: Key, is_good: Callable[[Value], bool]) -> tuple["Future[Value]", bool]:
         with self._lock:
             future = self._kept.get(key)

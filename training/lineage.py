@@ -42,21 +42,24 @@ class Lineage:
         """Every store that was read, each once, in the order of the flow."""
         return list({row.store.pk: row.store for row in self.readings}.values())
 
-    def seen(self, store_name: str, document: int) -> dict[str, Any] | None:
-        """How often and when the model saw a document, or None for a store that it was not trained on,
-        one on another machine (the order of the data follows from all of its documents' lengths), or one
-        that an imported model came with.
+    def seen(
+        self, store_name: str, document: int, metadata: Mapping[str, Any] | None = None
+    ) -> dict[str, Any] | None:
+        """How often and when the model saw a document, or None for a store that it was not trained on, or
+        one that an imported model came with. `metadata` are the document's own, where they were read already.
 
         Steps count from 1, as metrics do: a checkpoint of step s has seen what steps 1 to s trained on.
         `times` is how many of them trained on some of the document, 0 where this checkpoint was saved before
         the first. `before` and `after` are the nearest published checkpoints of that stage that had not yet,
         and had, seen it. Where several stages read the store, the first one counts; of a stage that averages
         several runs, every run counts, and `before` and `after` are of the run that saw it first.
+
+        Raises StoreError, and Unanswered where the store lies on a node that does not answer.
         """
         runs = self.runs_over(store_name)
-        if not runs or not runs[0].store.is_here or runs[0].checkpoint.stage == IMPORTED:
+        if not runs or runs[0].checkpoint.stage == IMPORTED:
             return None
-        all_steps = [steps_of(reading, document) for reading in runs]
+        all_steps = [steps_of(reading, document, metadata) for reading in runs]
         seen = [
             (steps[0], reading, steps, kept)
             for reading, steps in zip(runs, all_steps, strict=True)

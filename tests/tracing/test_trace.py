@@ -26,7 +26,7 @@ def test_the_answer_has_the_shape_that_programs_rely_on() -> None:
     with stores_of([encode(f"x {SENTENCE}")] * 2, [[1]], stage="pretrain") as stores:
         tracer = Tracer(stores, TOKENIZER)
         seen = {"times": 1, "first_step": 3, "last_step": 3, "before": "a", "after": "b"}
-        answer = tracer.trace(TraceRequest(token_ids=ids), seen=lambda store, document: seen).to_json()
+        answer = tracer.trace(TraceRequest(token_ids=ids), seen=lambda *document: seen).to_json()
         digests = [store.manifest.digest for store in stores]
     assert json.loads(json.dumps(answer)) == answer
     assert set(answer) == {

@@ -74,9 +74,9 @@ class Tracer:
         """The spans of the request's text and their documents.
 
         `cancelled` is asked now and then, and ends the trace with Cancelled; `seen` tells of a
-        document (store name, number) when the model saw it; `withheld` says which documents of a store
-        must not be shown, and why. Raises InputError for ids outside the
-        vocabulary or stages without a store, StoreDamaged if anything that was read is not as written.
+        document (store name, number, metadata) when the model saw it; `withheld` says which documents of a
+        store must not be shown, and why. Raises InputError for ids outside the vocabulary or stages without
+        a store, StoreDamaged if anything that was read is not as written.
         Stores on other machines that do not answer are left out, and said with the reason.
         """
         began, reasons = time.perf_counter(), dict[str, str]()

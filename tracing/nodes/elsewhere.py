@@ -1,12 +1,15 @@
 """The stores of this site that lie on other machines: registering them, and opening them to be searched."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+import numpy as np
 import redis
 from django.conf import settings
+from numpy.typing import NDArray
 
 from tracing.cache import Cache
-from tracing.core.errors import StoreMissing
+from tracing.core.errors import StoreMissing, Unanswered
 from tracing.core.indexes import Index
 from tracing.core.matching.corpus import EngineStore
 from tracing.core.nodes.node_store import NodeStore
@@ -35,6 +38,24 @@ def open_reader(store: Store) -> TokenStore | NodeStore:
     if isinstance(found, Index):
         raise StoreMissing(f"{store.name} cannot be read: {found.reason}")
     return found
+
+
+def lengths_elsewhere(store: Store) -> NDArray[np.int64]:
+    """Tokens of each document of a store on another machine. Unanswered where no node says them."""
+    found = open_elsewhere(store, held_elsewhere())
+    if isinstance(found, Index):
+        raise Unanswered({store.digest: found.reason})
+    return found.document_lengths()
+
+
+@contextmanager
+def unanswered_is_missing(store: Store) -> Iterator[None]:
+    """Around what reads one store outside of a trace: a node that does not answer is a StoreMissing."""
+    try:
+        yield
+    except Unanswered as error:
+        said = "; ".join(error.reasons.values())
+        raise StoreMissing(f"{store.name} cannot be read: {said}") from error
 
 
 def held_elsewhere() -> dict[str, list[Announced]] | None:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tracing.core.errors import InputError, StoreMissing
-from tracing.core.stores.store import TokenStore
+from tracing.core.errors import InputError, StoreMissing, Unanswered
 from tracing.core.text.tokenizer import TextTokenizer
 from tracing.documents import tokenizer_of
-from tracing.services import open_store
+from tracing.nodes.elsewhere import open_reader, unanswered_is_missing
 from tracing.withholding.lookup import reasons_for
 from training.core.order import Piece
+from training.core.rl.lookup import Reader
 from training.data_order import pieces_at, steps_of
 from training.lineage import Lineage
 from training.models import TrainedOn
@@ -86,7 +86,15 @@ def reading_at(lineage: Lineage, store_name: str, step: int) -> TrainedOn:
     own = [row for row in lineage.readings if row.checkpoint_id == otherwise.checkpoint_id]
     if store_name or len(own) < 2:
         return otherwise
-    return next((row for row in own if row.store.is_here and pieces_at(row, step)), otherwise)
+    return next((row for row in own if is_read_at(row, step)), otherwise)
+
+
+def is_read_at(reading: TrainedOn, step: int) -> bool:
+    """Whether the step is known to have read of the store; a node that does not answer says nothing."""
+    try:
+        return bool(pieces_at(reading, step))
+    except (StoreMissing, Unanswered):
+        return False
 
 
 def step_view(reading: TrainedOn, step: int, page: int = 1) -> StepView:
@@ -94,9 +102,8 @@ def step_view(reading: TrainedOn, step: int, page: int = 1) -> StepView:
     last = reading.checkpoint.step
     if not 1 <= step <= last:
         raise InputError(f"There is no step {step:,}: {reading.checkpoint.name} has steps 1 to {last:,}.")
-    if not reading.store.is_here:
-        raise StoreMissing(f"{reading.store.name} is not on this machine, and the order follows from it.")
-    pieces = pieces_at(reading, step)
+    with unanswered_is_missing(reading.store):
+        pieces = pieces_at(reading, step)
     ranges = by_document(pieces)
     pages = max(1, -(-len(ranges) // ROWS))
     if not 1 <= page <= pages:
@@ -120,7 +127,7 @@ def by_document(pieces: Sequence[Piece]) -> dict[int, list[tuple[int, int]]]:
 
 
 def described(reading: TrainedOn, ranges: dict[int, list[tuple[int, int]]]) -> list[Read]:
-    store, tokenizer = open_store(reading.store), tokenizer_of(reading.store)
+    store, tokenizer = open_reader(reading.store), tokenizer_of(reading.store)
     reasons = reasons_for(reading.store.name, list(ranges))
     return [
         Read(document, found, withheld=reasons[document])
@@ -130,7 +137,7 @@ def described(reading: TrainedOn, ranges: dict[int, list[tuple[int, int]]]) -> l
     ]
 
 
-def read(store: TokenStore, tokenizer: TextTokenizer, document: int, ranges: list[tuple[int, int]]) -> Read:
+def read(store: Reader, tokenizer: TextTokenizer, document: int, ranges: list[tuple[int, int]]) -> Read:
     metadata = store.metadata(document)
     start, end = ranges[0]
     ids = store.token_ids(document)[start : min(end, start + SNIPPET_TOKENS)].tolist()
@@ -163,10 +170,9 @@ def document_times(lineage: Lineage, store_name: str, document: int) -> list[Tim
     if not 0 <= document < reading.store.documents:
         most = reading.store.documents - 1
         raise InputError(f"There is no document {document:,}: {reading.store.name} has 0 to {most:,}.")
-    if not reading.store.is_here:
-        raise StoreMissing(f"{reading.store.name} is not on this machine, and the order follows from it.")
     rows = [row for row in lineage.readings if row.store_id == reading.store_id]
-    return [times_of(lineage, row, document) for row in rows]
+    with unanswered_is_missing(reading.store):
+        return [times_of(lineage, row, document) for row in rows]
 
 
 def times_of(lineage: Lineage, reading: TrainedOn, document: int) -> Times:

@@ -5,7 +5,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tracing.core.stores.shard import Shard
 from tracing.core.stores.store import TokenStore
 from training.core.best_fit import BestFitOrder
 from training.core.errors import OrderError
@@ -96,12 +95,4 @@ def count_steps(order: AnyOrder, recipe: TrainRecipe) -> int:
 
 def document_lengths(store: TokenStore) -> NDArray[np.int64]:
     """Tokens of each document, shape [documents], from the offsets alone."""
-    return np.concatenate([_shard_lengths(shard) for shard in store.shards])
-
-
-def _shard_lengths(shard: Shard) -> NDArray[np.int64]:
-    """Bytes from each separator to the next, without the separator, in tokens."""
-    offsets = shard.offset.read(0, shard.offset.size_bytes).view("<u8").astype(np.int64)
-    ends = np.append(offsets[1:], shard.tokenized.size_bytes)
-    lengths: NDArray[np.int64] = (ends - offsets) // shard.kind.width_bytes - 1
-    return lengths
+    return store.document_lengths()

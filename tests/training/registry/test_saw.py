@@ -140,4 +140,4 @@ def test_a_store_that_is_away_is_said_not_guessed(admin_client: Client, tmp_path
     store.path.rename(store.path.with_name("moved"))
     answer = admin_client.get("/checkpoints/c/steps/?step=2")
     assert answer.status_code == 422
-    assert "not on this machine" in answer.content.decode()
+    assert "its directory is not here" in answer.content.decode()

@@ -13,8 +13,9 @@ from tracing.core.matching.corpus import Corpus
 from tracing.core.matching.spans import Span
 from tracing.core.text.tokenizer import TextTokenizer
 
-Seen = Callable[[str, int], Mapping[str, Any] | None]
-"""When the model saw a document, by store name and document number; None where that is not known."""
+Seen = Callable[[str, int, Mapping[str, Any]], Mapping[str, Any] | None]
+"""When the model saw a document, by store name, document number and the document's own metadata; None where
+that is not known."""
 
 SHOWN_FIELDS = ("id", "corpus", "stage", "source", "url", "title", "licence")
 
@@ -112,7 +113,7 @@ def describe(
         snippet=show_windows(excerpt.windows, excerpt.tokens, tokenizer, _margins(corpus, spans, scored)),
         score=scored.score,
         relevance=scored.relevance,
-        seen=seen(store.manifest.name, number) if seen else None,
+        seen=seen(store.manifest.name, number, excerpt.metadata) if seen else None,
     )
 
 

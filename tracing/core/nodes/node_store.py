@@ -18,6 +18,8 @@ from tracing.core.stores.manifest import Manifest
 from tracing.core.stores.unigrams import Unigrams
 
 LIMIT_S: Final = 5.0
+LENGTHS_ASKED: Final = 1 << 20
+"""Documents whose lengths one answer holds: 4 MiB."""
 OTHER_VERSION: Final = "its node answers in another way: run the same version everywhere."
 _deadline: contextvars.ContextVar[float | None] = contextvars.ContextVar("deadline", default=None)
 
@@ -50,6 +52,7 @@ class NodeStore:
 
     def __init__(self, name: str, manifest: Manifest, ask: Ask, *, limit_s: float = LIMIT_S) -> None:
         self.name, self.manifest, self.ask, self.limit_s = name, manifest, ask, limit_s
+        self._lengths: dict[int, NDArray[np.uint32]] = {}
 
     @classmethod
     def engine(cls, stores: Sequence[Self]) -> "NodeEngine":
@@ -66,6 +69,21 @@ class NodeStore:
     def documents(self) -> int:
         """Number of documents."""
         return self.manifest.documents
+
+    def document_lengths(self) -> Longs:
+        """Tokens of each document, shape [documents], asked for once. Unanswered where its node does not
+        say; what it has said by then is kept, so that the next trace asks for the rest only."""
+        for first in range(0, self.documents, LENGTHS_ASKED):
+            if first not in self._lengths:
+                self._lengths[first] = self._asked_lengths(first, min(first + LENGTHS_ASKED, self.documents))
+        parts = [self._lengths[first] for first in range(0, self.documents, LENGTHS_ASKED)]
+        return np.concatenate(parts).astype(np.int64)
+
+    def _asked_lengths(self, first: int, stop: int) -> NDArray[np.uint32]:
+        [found] = NodeEngine([self]).ask("document_lengths", [{"first": first, "stop": stop}])
+        if isinstance(found, np.ndarray) and found.dtype == np.uint32 and found.shape == (stop - first,):
+            return found
+        raise Unanswered({self.manifest.digest: OTHER_VERSION})
 
     def reading(self) -> AbstractContextManager[None]:
         """As of a TokenStore; what a node answers it has checked itself."""

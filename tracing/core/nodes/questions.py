@@ -67,6 +67,11 @@ def _metadata(store: TokenStore, engine: LocalEngine, documents: Any) -> Any:
     return store.metadata_of(documents)
 
 
+def _document_lengths(store: TokenStore, engine: LocalEngine, first: int, stop: int) -> Any:
+    """Tokens of the documents first..stop; a shard has fewer than 2^31 bytes, so each fits four bytes."""
+    return store.document_lengths(first, stop).astype("<u4")
+
+
 OPERATIONS: Final[Mapping[str, Callable[..., Any]]] = {
     "unigrams": _unigrams,
     "lengths": _lengths,
@@ -75,6 +80,7 @@ OPERATIONS: Final[Mapping[str, Callable[..., Any]]] = {
     "documents": _documents,
     "tokens": _tokens,
     "metadata": _metadata,
+    "document_lengths": _document_lengths,
 }
 
 

@@ -111,6 +111,14 @@ class Shard:
             raise StoreDamaged(f"{self.offset.path} is damaged at document {document}: rebuild the store.")
         return self.tokenized.read(start, stop).view(self.kind.numpy)[1:]
 
+    def lengths(self, first: int, stop: int) -> NDArray[np.int64]:
+        """Tokens of the documents first..stop, shape [stop - first], from their offsets alone."""
+        end = min(stop + 1, self.documents)
+        starts = self.offset.read(first * OFFSET_BYTES, end * OFFSET_BYTES).view("<u8").astype(np.int64)
+        bounds = np.append(starts, self.tokenized.size_bytes) if end == stop else starts
+        lengths: NDArray[np.int64] = np.diff(bounds) // self.kind.width_bytes - 1
+        return lengths
+
     def extent(self, document: int) -> tuple[int, int]:
         """Bytes (start, stop) of a document's tokens, without its separator."""
         start, stop = self._extent("offset", "tokenized", document)

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tracing.core.errors import InputError, StoreMismatch
@@ -88,6 +89,21 @@ class TokenStore:
             for number, own in zip(numbers, metadata, strict=True):
                 found[number] = own
         return found
+
+    def document_lengths(self, first: int = 0, stop: int | None = None) -> NDArray[np.int64]:
+        """Tokens of the documents first..stop, or of all, without their separators; shape [documents].
+
+        Raises InputError unless 0 <= first <= stop <= documents.
+        """
+        last = self.documents if stop is None else stop
+        if not 0 <= first <= last <= self.documents:
+            raise InputError(f"{self.path} has {self.documents} documents, not those from {first} to {last}.")
+        found = [
+            shard.lengths(max(first - begin, 0), min(last - begin, shard.documents))
+            for shard, begin in zip(self.shards, self._first, strict=False)
+            if first < begin + shard.documents and begin < last
+        ]
+        return np.concatenate([np.zeros(0, dtype=np.int64), *found])
 
     def document_at(self, shard: int, byte_pointer: int) -> int:
         """Number of the document that holds the byte at `byte_pointer` of the shard's tokenized file."""

@@ -1,20 +1,31 @@
 """From a document to the step that used it, and back, in a store of rollouts."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from tracing.core.nodes.node_store import NodeStore
 from tracing.core.stores.store import TokenStore
 
+Reader = TokenStore | NodeStore
 
-def step_of(store: TokenStore, document: int) -> int:
+
+def step_of(store: Reader, document: int) -> int:
     """The step, counted from 1, that learned from this rollout; each is used by one step only."""
-    return int(store.metadata(document)["step"])
+    return step_said(store.metadata(document))
 
 
-def documents_at(store: TokenStore, step: int) -> list[int]:
+def step_said(metadata: Mapping[str, Any]) -> int:
+    """The same, by the rollout's own metadata."""
+    return int(metadata["step"])
+
+
+def documents_at(store: Reader, step: int) -> list[int]:
     """The rollouts that the step learned from; documents are in the order of their steps."""
     first = _first_from(store, step)
     return list(range(first, _first_from(store, step + 1)))
 
 
-def _first_from(store: TokenStore, step: int) -> int:
+def _first_from(store: Reader, step: int) -> int:
     """The first document of this step or a later one, by bisection."""
     low, high = 0, store.documents
     while low < high:
