@@ -23,6 +23,7 @@ from tracing.packs import packs_of
 from tracing.services import open_tokenizer
 from tracing.withholding.lookup import WithheldNow
 from training.added import mark_added
+from training.core.checkpoints import IMPORTED
 from training.lineage import Lineage, ancestor_called, lineage_stores
 from training.models import Checkpoint
 
@@ -43,7 +44,7 @@ def tracer_for(checkpoint: Checkpoint) -> Tracer:
 
 def open_tracer(checkpoint: Checkpoint, stores: list[Store]) -> Tracer:
     if not stores:
-        raise InputError(f"No token store is known for {checkpoint}: register its data to trace its answers.")
+        raise InputError(untraceable(checkpoint))
     opened = open_indexes(stores)
     here = [store for store in opened if isinstance(store, TokenStore)]
     packs = packs_of(here)
@@ -53,6 +54,16 @@ def open_tracer(checkpoint: Checkpoint, stores: list[Store]) -> Tracer:
     beside = [each.path.name for each in (*(pack.store for pack in packs), *(twin.twin for twin in twins))]
     key = (str(checkpoint.path), checkpoint.digest, *searched, *beside)
     return _tracers.get(key, lambda: Tracer(opened, open_tokenizer(checkpoint.path), packs, twins))
+
+
+def untraceable(checkpoint: Checkpoint) -> str:
+    """Why the answers of a checkpoint without stores are not traced, and what to do."""
+    if checkpoint.stage == IMPORTED:
+        return (
+            f"{checkpoint} was made elsewhere and no corpus is attached to it: its answers can be traced "
+            "once an administrator attaches one on its page."
+        )
+    return f"No token store is known for {checkpoint}: register its data to trace its answers."
 
 
 def index_state(store: object) -> str:

@@ -12,6 +12,7 @@ urlpatterns = [
     path("", include("training.fine_tuning.urls")),
     path("jobs/<int:pk>/rollouts/", rollout_views.rollouts, name="rollouts"),
     path("", include("training.transfers.urls")),
+    path("", include("training.corpora.urls")),
     path("datasets/", dataset_views.datasets, name="datasets"),
     path("datasets/<uuid:pk>/", dataset_views.dataset, name="dataset"),
     path("datasets/<uuid:pk>/leave-out/", dataset_views.leave_out, name="leave-out-rows"),

@@ -10,7 +10,7 @@ from training.by_length.scores import length_scores
 from training.charts import Chart
 from training.checkpoint_pages.costs import cost_rows
 from training.checkpoint_pages.kinds import kind_of, origin_of
-from training.core.checkpoints import weight_files
+from training.core.checkpoints import IMPORTED, weight_files
 from training.evaluation_report import badge_words
 from training.lineage import Lineage
 from training.models import Checkpoint, Evaluation, TrainedOn
@@ -62,6 +62,11 @@ class Card:
     examined: list[Examined]
     cost: list[tuple[str, str, str]]
     settings: list[tuple[str, str]]
+
+    @property
+    def is_imported(self) -> bool:
+        """It was made elsewhere: which corpora are behind it is what administrators say."""
+        return self.checkpoint.stage == IMPORTED
 
     @property
     def shares(self) -> list[tuple[TrainedOn, int]]:

@@ -18,6 +18,7 @@ from training.checkpoint_pages.comparing import compare_checkpoints
 from training.checkpoint_pages.listing import SORTS, list_checkpoints
 from training.checkpoint_pages.saw import document_times, reading_at, reading_of, step_view
 from training.core.errors import TrainingError
+from training.corpora.choices import corpora_for
 from training.journal import read_metrics
 from training.lineage import Lineage
 from training.lineage_pages.drawing import family_of
@@ -55,6 +56,7 @@ def checkpoint(request: HttpRequest, name: str) -> HttpResponse:
         "family": family_of(row),
         "chart": loss_chart(read_metrics(row.job)) if row.job else "",
         "may_verify": request.user.is_staff,
+        "corpora": corpora_for(row) if request.user.is_staff else [],
         **transfers_offered(row, request.user.is_staff),
     }
     return render(request, "training/checkpoints/page.html", context)

@@ -2,13 +2,12 @@
 
 from django import forms
 
-from tracing.models import Store
+from training.corpora.choices import STORES_SHOWN, corpora
 from training.transfers.folders import offered_folders
 from training.transfers.services import PRECISIONS
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"
 NAME_CHARACTERS_MAX = 100
-STORES_SHOWN = 500
 
 
 class ImportForm(forms.Form):
@@ -30,8 +29,7 @@ class ImportForm(forms.Form):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        stores = Store.objects.exclude(name__startswith="data-").order_by("name")
-        names = stores.values_list("name", flat=True)[:STORES_SHOWN]
+        names = corpora().values_list("name", flat=True)[:STORES_SHOWN]
         self.fields["folder"].choices = [(name, name) for name in offered_folders()]  # type: ignore[attr-defined]
         self.fields["corpora"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]
 

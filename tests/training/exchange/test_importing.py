@@ -25,7 +25,8 @@ from training.core.checkpoints import read_checkpoint
 from training.core.errors import CheckpointError, ImportRefused, TrainingError
 from training.core.importing.inspection import inspect_model
 from training.core.model import load_model
-from training.exchange.importing import attach_corpora, import_model
+from training.corpora.services import attach_corpora
+from training.exchange.importing import import_model
 from training.lineage import Lineage
 from training.models import Checkpoint
 from training.traces import trace_checkpoint
@@ -324,5 +325,5 @@ def test_the_command_imports_attaches_and_says_what_is_wrong(home: Path, folder:
     assert corpus in capsys.readouterr().out
     with pytest.raises(CommandError, match="already"):
         call_command("import_model", str(folder), name="imported-one")
-    with pytest.raises(CommandError, match="give --attach"):
+    with pytest.raises(CommandError, match="give --attach or --detach"):
         call_command("import_model", name="imported-one")

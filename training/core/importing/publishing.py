@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from tracing.core.building.partial import PartialDirectory, write_whole
+from tracing.core.building.partial import PartialDirectory
 from training.core.checkpoints import (
     IMPORTED,
     MANIFEST,
@@ -17,7 +17,7 @@ from training.core.checkpoints import (
     weights_digest,
 )
 from training.core.copying import Progress, copy_files
-from training.core.errors import CheckpointError, ImportRefused
+from training.core.errors import ImportRefused
 from training.core.importing.inspection import TEMPLATE, ModelFolder
 
 ROOM = 1.05  # of the files' size: what has to be free
@@ -68,17 +68,3 @@ def describe(model: ModelFolder, name: str, digest: str, stores: Sequence[StoreR
         functions=model.functions,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
-
-
-def add_stores(folder: Path, stores: Sequence[StoreRead]) -> CheckpointManifest:
-    """Note in an imported checkpoint's manifest that it comes from these stores too. Raises CheckpointError
-    for a checkpoint that was trained here: what that read is known, and is never rewritten."""
-    manifest = read_checkpoint(folder)
-    if manifest.stage != IMPORTED:
-        raise CheckpointError(f"{manifest.name} was trained here: what it read is known, not added to")
-    known = {read.name for read in manifest.stores}
-    added = [read for read in stores if read.name not in known]
-    fields = dataclasses.asdict(dataclasses.replace(manifest, stores=(*manifest.stores, *added)))
-    text = json.dumps(fields, indent=1, sort_keys=True) + "\n"
-    write_whole(folder / MANIFEST, lambda path: path.write_text(text))
-    return read_checkpoint(folder)

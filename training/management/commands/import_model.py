@@ -8,7 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts.audit import Actor
 from tracing.core.errors import TracingError
 from training.core.errors import TrainingError
-from training.exchange.importing import attach_corpora, import_model
+from training.corpora.services import attach_corpora, detach_corpora
+from training.exchange.importing import import_model
 from training.management.commands.trace import find_checkpoint
 
 
@@ -17,7 +18,7 @@ class Command(BaseCommand):
         "Copies a Hugging Face model's directory (config.json, *.safetensors, tokenizer.json) into a "
         "checkpoint that can be chatted with, evaluated, fine-tuned and, with its corpora, traced. Pickles "
         "are never opened and no code of the model is run. With --attach a model that was imported before "
-        "gets more corpora."
+        "gets more corpora; with --detach those that were attached by mistake go."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,17 +28,22 @@ class Command(BaseCommand):
             "--corpus", action="append", default=[], metavar="NAME",
             help="a store of its training data, as import_corpus made it; may be given again",
         )  # fmt: skip
-        parser.add_argument(
+        later = parser.add_mutually_exclusive_group()
+        later.add_argument(
             "--attach", action="store_true", help="add the corpora to the checkpoint NAME that is there"
         )
+        later.add_argument("--detach", action="store_true", help="take the corpora away from it again")
 
     def handle(self, *args: Any, folder: Path | None, name: str, corpus: list[str], **options: Any) -> None:
-        if options["attach"] == (folder is not None):
-            raise CommandError("Name the model's directory, or give --attach for a checkpoint that is there.")
+        change = attach_corpora if options["attach"] else detach_corpora if options["detach"] else None
+        if (change is None) == (folder is None):
+            raise CommandError(
+                "Name the model's directory, or give --attach or --detach for a checkpoint that is there."
+            )
         by = Actor.of_command("import_model")
         try:
             if folder is None:
-                done = attach_corpora(checkpoint=find_checkpoint(name), corpora=corpus, by=by)
+                done = change(checkpoint=find_checkpoint(name), corpora=corpus, by=by)
             else:
                 done = import_model(folder=folder, name=name, corpora=corpus, by=by)
         except (TrainingError, TracingError) as error:

@@ -1,0 +1,1 @@
+"""Corpora behind models that were made elsewhere: attached, so that their answers can be traced."""
