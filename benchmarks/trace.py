@@ -23,8 +23,9 @@ import numpy as np
 
 from benchmarks import corpora, lessons, measuring
 from benchmarks.measuring import Row
+from tracing.core.engines.engine import Longs
 from tracing.core.matching.corpus import Corpus
-from tracing.core.matching.spans import Piece, maximal_spans
+from tracing.core.matching.spans import maximal_bounds
 from tracing.core.matching.warm_up import warm_up
 from tracing.core.stores.store import TokenStore
 from tracing.core.trace import Tracer, TraceRequest
@@ -116,19 +117,18 @@ def measure_ours(store: TokenStore, directory: Path, texts: list[list[int]]) -> 
     return rows, spans
 
 
-def match(corpus: Corpus, text: list[int]) -> tuple[list[Piece], list[int]]:
-    """The maximal spans of a text and their counts."""
+def match(corpus: Corpus, text: list[int]) -> tuple[Longs, Longs, Longs]:
+    """Where the maximal spans of a text begin and end, and how often each occurs."""
     query = corpus.query(text)
     with corpus.reading():
-        spans = maximal_spans(corpus.longest_matches(query))
-        starts, stops = np.array(spans, dtype=np.int64).reshape(-1, 2).T.copy()
-        counts: list[int] = corpus.find(query, starts, stops).counts.sum(axis=0).tolist()
-    return spans, counts
+        starts, stops = maximal_bounds(corpus.longest_matches(query))
+        return starts, stops, corpus.find(query, starts, stops).counts.sum(axis=0)
 
 
-def named(spans: list[Piece], counts: list[int]) -> Spans:
+def named(starts: Longs, stops: Longs, counts: Longs) -> Spans:
     """The counts by span, "start:stop", as infini-gram's process writes them."""
-    return {f"{start}:{stop}": count for (start, stop), count in zip(spans, counts, strict=True)}
+    rows = zip(starts.tolist(), stops.tolist(), counts.tolist(), strict=True)
+    return {f"{start}:{stop}": count for start, stop, count in rows}
 
 
 def measure_attribute(

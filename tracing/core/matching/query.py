@@ -76,7 +76,9 @@ class Query:
 
     def _check(self, ids: Longs) -> None:
         top = self.kinds[-1].separator
-        if ids.size and (ids.min() < 0 or ids.max() > top):
+        if not ids.size:
+            return
+        if ids.view(np.uint64).max() > top:  # negative ones too: they are the largest so
             wrong = ids[(ids < 0) | (ids > top)][0]
             raise InputError(f"Token id {wrong} is outside 0..{top - 1}: use the model's own token ids.")
         for kind in self.kinds:

@@ -70,12 +70,20 @@ class Span:
     matched_on: str = "tokens"
 
 
-def maximal_spans(lengths: NDArray[np.int64]) -> list[Piece]:
-    """The maximal [i, i + m(i)), given m: not empty, and reaching further than the one before."""
+def maximal_bounds(lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where the maximal [i, i + m(i)) begin and end, given m: those that are not empty and reach further than
+    the one before. Shapes [spans]."""
     ends = np.arange(lengths.size) + lengths
-    before = np.concatenate([[-1], ends[:-1]])
-    starts = np.flatnonzero((lengths > 0) & (ends > before))
-    return list(zip(starts.tolist(), ends[starts].tolist(), strict=True))
+    further = lengths > 0
+    further[1:] &= ends[1:] > ends[:-1]
+    starts = np.flatnonzero(further)
+    return starts, ends[starts]
+
+
+def maximal_spans(lengths: NDArray[np.int64]) -> list[Piece]:
+    """`maximal_bounds`, a pair each."""
+    starts, stops = maximal_bounds(lengths)
+    return list(zip(starts.tolist(), stops.tolist(), strict=True))
 
 
 def candidates(layout: TextLayout, spans: Iterable[Piece], min_tokens: int) -> list[Piece]:
