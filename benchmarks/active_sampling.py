@@ -6,11 +6,14 @@ jobs that differ in `active` and `seed` alone. It trains nothing itself, so `mak
 
 import argparse
 import json
+import math
 from pathlib import Path
 
 from benchmarks import machine
 
-LEVELS = (0.68, 0.7, 0.72, 0.74, 0.76, 0.78, 0.8)
+Curve = list[tuple[float, float]]
+
+LEVEL_STEP = 0.02
 
 
 def main() -> int:
@@ -25,7 +28,7 @@ def main() -> int:
         "| mean reward of ten steps | active, answers by seed | plain, answers by seed |",
         "|---|---|---|",
     ]
-    for level in LEVELS:
+    for level in levels_of([curve for found in curves.values() for curve in found]):
         cells = [", ".join(first_reached(curve, level) for curve in curves[name]) for name in arms]
         lines.append(f"| {level:.2f} | {cells[0]} | {cells[1]} |")
     lines += ["", *(f"- {name}: {ends(curves[name])}" for name in arms)]
@@ -35,7 +38,7 @@ def main() -> int:
     return 0
 
 
-def curve_of(folder: Path) -> list[tuple[float, float]]:
+def curve_of(folder: Path) -> Curve:
     """(answers sampled so far, mean reward since the point before) of a job."""
     answers = json.loads((folder / "config.json").read_text())["recipe"]["answers"]
     points, before, sampled = list[tuple[float, float]](), 0, 0.0
@@ -48,11 +51,19 @@ def curve_of(folder: Path) -> list[tuple[float, float]]:
     return points
 
 
-def first_reached(curve: list[tuple[float, float]], level: float) -> str:
+def levels_of(curves: list[Curve]) -> list[float]:
+    """From what every run was above at its start to the best that any reached."""
+    first = max(curve[0][1] for curve in curves)
+    best = max(reward for curve in curves for _, reward in curve)
+    steps = range(math.ceil(first / LEVEL_STEP), math.floor(best / LEVEL_STEP) + 1)
+    return [step * LEVEL_STEP for step in steps]
+
+
+def first_reached(curve: Curve, level: float) -> str:
     return next((f"{sampled:,.0f}" for sampled, reward in curve if reward >= level), "never")
 
 
-def ends(curves: list[list[tuple[float, float]]]) -> str:
+def ends(curves: list[Curve]) -> str:
     told = (f"{curve[-1][1]:.3f} after {curve[-1][0]:,.0f} answers" for curve in curves)
     return f"last mean reward by seed {'; '.join(told)}"
 
