@@ -9,32 +9,37 @@ from django.conf import settings
 
 from tracing.cache import Cache
 from tracing.core.building.byte_twin import write_byte_twin
-from tracing.core.bytes.twin import ByteTwin, name_end, should_have_twin, twin_name
+from tracing.core.bytes.twin import FOLDER, ByteTwin, name_end, should_have_twin, twin_name
 from tracing.core.errors import InputError, StoreError, StoreExists
+from tracing.core.nodes.node_store import NodeStore, Reader
 from tracing.core.stores.store import TokenStore
 from tracing.documents import tokenizer_of
 from tracing.models import Store
+from tracing.nodes.elsewhere import Held, byte_index_elsewhere, held_elsewhere
 from tracing.opening import open_store
 
 logger = logging.getLogger(__name__)
 _told: set[str] = set()  # what this process has complained of: it tries again every minute
-_twins: Cache[Path, ByteTwin] = Cache(size=256)
+_twins: Cache[Path, TokenStore] = Cache(size=256)
 
 
-def byte_twins_of(stores: Sequence[TokenStore]) -> list[ByteTwin]:
-    """The byte indexes that are ready for these stores. One that cannot be opened is left out."""
-    opened = (open_byte_twin(store) for store in stores)
+def byte_twins_of(stores: Sequence[Reader]) -> list[ByteTwin]:
+    """The byte indexes that are ready for these stores, here or on nodes. One that cannot be opened is left
+    out."""
+    held = held_elsewhere() if any(isinstance(store, NodeStore) for store in stores) else None
+    opened = (open_byte_twin(store, held) for store in stores)
     return [twin for twin in opened if twin is not None]
 
 
-def open_byte_twin(store: TokenStore) -> ByteTwin | None:
+def open_byte_twin(store: Reader, held: Held | None) -> ByteTwin | None:
     path = byte_index_path(store)
-    if not path.is_dir():
-        return None
     try:
-        return _twins.get(path, lambda: ByteTwin(store, TokenStore.open(path)))
+        if path.is_dir():
+            return ByteTwin(store, _twins.get(path, lambda: TokenStore.open(path)))
+        twin = byte_index_elsewhere(path.name, held) if isinstance(store, NodeStore) and held else None
+        return ByteTwin(store, twin) if twin else None
     except StoreError as error:
-        logger.error("The byte index %s is not used, remove it: %s", path, error)
+        logger.error("The byte index %s is not used, remove it: %s", path.name, error)
         return None
 
 
@@ -44,7 +49,7 @@ def build_byte_index(store: Store) -> bool:
     Raises InputError for a store that is too large for one, or lies on another machine, and StoreError.
     """
     if not store.is_here:
-        raise InputError(f"{store.name} lies on another machine: build its byte index there.")
+        raise InputError(f"{store.name} lies on another machine: its byte index is built before it is moved.")
     reader = open_store(store)
     if not should_have_twin(reader.manifest):
         raise InputError(f"{store.name} is too large for a byte index: it is searched by its tokens.")
@@ -83,9 +88,9 @@ def remove_stale_indexes(stores: Sequence[Store]) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def byte_index_path(store: TokenStore) -> Path:
+def byte_index_path(store: Reader) -> Path:
     return byte_index_folder() / twin_name(store.manifest)
 
 
 def byte_index_folder() -> Path:
-    return settings.HOME / "byte-indexes"
+    return settings.HOME / FOLDER

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tracing.core.errors import Unanswered
 from tracing.core.request import TraceRequest
 from tracing.core.trace import Tracer
 
@@ -20,14 +21,29 @@ def mark_added(trace: Json, ancestor: Tracer, cancelled: Callable[[], bool] | No
     request = TraceRequest(token_ids=trace["token_ids"], raw=True)
     answer = ancestor.trace(request, cancelled).to_json()
     whole = all(index.get("answered", True) for index in answer["indexes"])
-    known = KnownRuns(answer["spans"])
-
-    def is_added(span: Json) -> bool:
-        in_bytes = span.get("matched_on") == "bytes" and ancestor.count_bytes(span["text"]) > 0
-        return not (in_bytes or known.hold(span))
-
-    marked = [span | {"added": None if not whole else is_added(span)} for span in trace["spans"]]
+    known, in_bytes = KnownRuns(answer["spans"]), texts_in_bytes(trace["spans"], ancestor) if whole else None
+    if in_bytes is None:
+        return trace | {"spans": [span | {"added": None} for span in trace["spans"]]}
+    marked = [
+        span | {"added": not (known.hold(span) or (on_bytes(span) and span["text"] in in_bytes))}
+        for span in trace["spans"]
+    ]
     return trace | {"spans": marked}
+
+
+def texts_in_bytes(spans: Sequence[Json], ancestor: Tracer) -> set[str] | None:
+    """The texts of spans that were matched on bytes which the ancestor's byte indexes hold; None where one of
+    those on another machine did not answer."""
+    texts = list({span["text"] for span in spans if on_bytes(span)})
+    try:
+        counts = ancestor.count_bytes(texts)
+    except Unanswered:
+        return None
+    return {text for text, count in zip(texts, counts, strict=True) if count}
+
+
+def on_bytes(span: Json) -> bool:
+    return span.get("matched_on") == "bytes"
 
 
 class KnownRuns:
@@ -39,7 +55,7 @@ class KnownRuns:
 
     def hold(self, span: Json) -> bool:
         """Whether the span's tokens lie in one run; of a span that was matched on bytes, its characters."""
-        if span.get("matched_on") == "bytes":
+        if on_bytes(span):
             return within(self._letters, self._letters_reach, span["start"], span["end"])
         return within(self._starts, self._reach, span["token_start"], span["token_end"])
 

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from tracing.cache import Cache
 from tracing.core.errors import StoreMismatch, StoreMissing
+from tracing.core.nodes.node_store import Reader
 from tracing.models import Store
 from tracing.nodes.elsewhere import lengths_elsewhere, open_reader
 from tracing.services import open_store
 from training.core.checkpoints import read_checkpoint
 from training.core.errors import CheckpointError
 from training.core.order import Packing, Piece
-from training.core.rl.lookup import Reader, documents_at, step_of, step_said
+from training.core.rl.lookup import documents_at, step_of, step_said
 from training.core.store_order import AnyOrder, new_order, new_share_order
 from training.models import Checkpoint, TrainedOn
 

@@ -13,6 +13,7 @@ from tracing.core.documents.filters import DocumentFilter
 from tracing.core.engines.choice import reader_of
 from tracing.core.errors import InputError
 from tracing.core.indexes import Index
+from tracing.core.nodes.node_store import NodeStore, Reader
 from tracing.core.request import TraceRequest
 from tracing.core.stores.store import TokenStore
 from tracing.core.text.tokenizer import TextTokenizer
@@ -48,10 +49,10 @@ def open_tracer(checkpoint: Checkpoint, stores: list[Store]) -> Tracer:
     opened = open_indexes(stores)
     here = [store for store in opened if isinstance(store, TokenStore)]
     packs = packs_of(here)
-    twins = byte_twins_of([reader for store in opened if (reader := reader_of(store))])
+    twins = byte_twins_of([reader for store in opened if (reader := reader_anywhere(store))])
     pairs = zip(stores, opened, strict=True)
     searched = [f"{row.engine} {row.digest} {index_state(store)}" for row, store in pairs]
-    beside = [each.path.name for each in (*(pack.store for pack in packs), *(twin.twin for twin in twins))]
+    beside = [*(pack.store.path.name for pack in packs), *(f"bytes: {id(twin.twin)}" for twin in twins)]
     key = (str(checkpoint.path), checkpoint.digest, *searched, *beside)
     return _tracers.get(key, lambda: Tracer(opened, open_tokenizer(checkpoint.path), packs, twins))
 
@@ -64,6 +65,11 @@ def untraceable(checkpoint: Checkpoint) -> str:
             "once an administrator attaches one on its page."
         )
     return f"No token store is known for {checkpoint}: register its data to trace its answers."
+
+
+def reader_anywhere(store: object) -> Reader | None:
+    """The documents behind what a tracer was given, here or on a node; None where they cannot be read."""
+    return store if isinstance(store, NodeStore) else reader_of(store)
 
 
 def index_state(store: object) -> str:

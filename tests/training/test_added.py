@@ -8,9 +8,12 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.flows import document_text
+from tests.tracing.bytes.test_byte_index import HIDDEN, TOKENIZER, split, twins_of
+from tests.tracing.support.nodes import twins_on_a_node
 from tracing.core.errors import InputError
+from tracing.core.trace import Tracer, TraceRequest
 from tracing.services import open_store
-from training.added import KnownRuns
+from training.added import KnownRuns, mark_added
 from training.lineage import ancestors_of, lineage_stores
 from training.models import Checkpoint
 from training.traces import trace_checkpoint
@@ -69,6 +72,19 @@ def test_a_run_inside_a_known_one_is_known_and_one_across_two_is_not() -> None:
     across = [(0, 6), (2, 9), (8, 21), (19, 25), (29, 31), (40, 41)]
     assert [known.hold(run(*place)) for place in inside + across] == [True] * 5 + [False] * 6
     assert not KnownRuns([]).hold(run(0, 1))
+
+
+def test_whether_bytes_were_added_is_not_said_where_a_byte_index_does_not_answer() -> None:
+    with twins_of([split(HIDDEN, 7)], [[5]]) as twins:
+        tracers = [
+            Tracer([twin.store for twin in mine], TOKENIZER, twins=mine)
+            for mine in (twins, twins_on_a_node(twins), twins_on_a_node(twins, {"ranges": "It is away."}))
+        ]
+        trace = tracers[0].trace(TraceRequest(token_ids=TOKENIZER.encode(HIDDEN)[0])).to_json()
+        [*said, unknown] = [mark_added(trace, tracer)["spans"] for tracer in tracers]
+    assert [span["matched_on"] for span in trace["spans"]] == ["bytes"]
+    assert said == [[trace["spans"][0] | {"added": False}]] * 2
+    assert [span["added"] for span in unknown] == [None]
 
 
 def run(start: int, end: int) -> dict[str, int]:

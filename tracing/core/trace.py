@@ -104,13 +104,14 @@ class Tracer:
         """The stores of these stages, or all, as one; InputError if there are none."""
         return self._indexes.corpus(stages, {})
 
-    def count_bytes(self, text: str) -> int:
-        """How often the text stands in the byte indexes of the stores, whatever its tokens there."""
+    def count_bytes(self, texts: Sequence[str]) -> list[int]:
+        """How often each text, of one character or more, stands in the byte indexes of the stores, whatever
+        its tokens there. Unanswered where one on another machine is not told."""
         index = self._byte_indexes.of(self.corpus())
-        if index is None or not text:
-            return 0
+        if index is None or not texts:
+            return [0] * len(texts)
         with index.reading():
-            return index.count_text(text)
+            return index.count_texts(texts)
 
 
 class _Tracing:

@@ -11,6 +11,7 @@ from typing import Final
 import redis
 from django.conf import settings
 
+from tracing.core.bytes.twin import FOLDER
 from tracing.core.errors import StoreError
 from tracing.core.stores.manifest import Manifest, manifest_text, parse_manifest, read_manifest
 
@@ -24,7 +25,7 @@ NODES: Final = "headwater:index-nodes"
 
 @dataclass(frozen=True)
 class Announced:
-    """A store that a node holds: its manifest, or the reason why it cannot be served."""
+    """A store or byte index that a node holds: its manifest, or the reason why it cannot be served."""
 
     node: str
     store: str
@@ -42,6 +43,12 @@ def stores_here() -> dict[str, Path]:
     """The directories in HEADWATER_HOME/stores by name, those being written left out."""
     found = (settings.HOME / "stores").glob("[!.]*")
     return {path.name: path for path in sorted(found) if path.is_dir()}
+
+
+def held_here() -> dict[str, Path]:
+    """The stores, and their byte indexes under the name of their folder: byte-indexes/NAME."""
+    found = (settings.HOME / FOLDER).glob("[!.]*")
+    return stores_here() | {f"{FOLDER}/{path.name}": path for path in sorted(found) if path.is_dir()}
 
 
 def announce(node: str, stores: Mapping[str, Path]) -> None:

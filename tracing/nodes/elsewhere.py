@@ -9,7 +9,8 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from tracing.cache import Cache
-from tracing.core.errors import StoreMissing, Unanswered
+from tracing.core.bytes.twin import FOLDER
+from tracing.core.errors import StoreDamaged, StoreMismatch, StoreMissing, Unanswered
 from tracing.core.indexes import Index
 from tracing.core.matching.corpus import EngineStore
 from tracing.core.nodes.node_store import NodeStore
@@ -19,6 +20,9 @@ from tracing.models import Store
 from tracing.nodes.announcing import Announced, announced
 from tracing.nodes.asking import ask_nodes
 from tracing.opening import open_searched, open_store
+
+Held = dict[str, list[Announced]]
+"""What nodes announce, by the stores' names."""
 
 _stores: Cache[tuple[str, str], NodeStore] = Cache(size=256)
 
@@ -58,7 +62,7 @@ def unanswered_is_missing(store: Store) -> Iterator[None]:
         raise StoreMissing(f"{store.name} cannot be read: {said}") from error
 
 
-def held_elsewhere() -> dict[str, list[Announced]] | None:
+def held_elsewhere() -> Held | None:
     """What nodes announce, or None where Redis does not answer."""
     try:
         return announced()
@@ -66,7 +70,7 @@ def held_elsewhere() -> dict[str, list[Announced]] | None:
         return None
 
 
-def open_elsewhere(store: Store, held: dict[str, list[Announced]] | None) -> NodeStore | Index:
+def open_elsewhere(store: Store, held: Held | None) -> NodeStore | Index:
     """The store on its node, or why it cannot be searched."""
     if held is None:
         return away(store, "its directory is not here, and Redis does not answer, so no node can be asked.")
@@ -76,6 +80,22 @@ def open_elsewhere(store: Store, held: dict[str, list[Announced]] | None) -> Nod
         return _stores.get((store.name, store.digest), lambda: on_node(store.name, sound[0]))
     reasons = [f"on {entry.node}: {entry.reason or 'another build of it'}" for entry in known]
     return away(store, "; ".join(reasons) or "its directory is not here, and no index node holds it now.")
+
+
+def byte_index_elsewhere(name: str, held: Held) -> NodeStore | None:
+    """The byte index of this directory's name on its node, or None where no node holds it. Raises StoreError
+    for one that cannot be searched."""
+    entries = held.get(f"{FOLDER}/{name}", [])
+    sound = {entry.manifest.digest: entry.manifest for entry in entries if entry.manifest}
+    nodes = ", ".join(entry.node for entry in entries)
+    if len(sound) > 1:
+        raise StoreMismatch(f"{nodes} hold other builds of it: copy that of one node to the others.")
+    if entries and not sound:
+        raise StoreDamaged("; ".join(f"on {entry.node}: {entry.reason}" for entry in entries))
+    if not entries:
+        return None
+    [(digest, manifest)] = sound.items()
+    return _stores.get((name, digest), lambda: on_node(f"{FOLDER}/{name}", manifest))
 
 
 def on_node(name: str, manifest: Manifest) -> NodeStore:

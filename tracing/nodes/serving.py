@@ -11,7 +11,7 @@ from tracing.core.nodes.node_store import Question, Reply
 from tracing.core.nodes.questions import answer
 from tracing.core.stores.manifest import read_manifest
 from tracing.core.stores.store import TokenStore
-from tracing.nodes.announcing import stores_here
+from tracing.nodes.announcing import held_here
 from tracing.nodes.asking import reply
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def answered(question: Question) -> Any:
 
 def open_store(name: str, digest: str) -> TokenStore:
     """The store of this name, if it is the build that was asked for. Raises StoreError."""
-    path = stores_here().get(name)
+    path = held_here().get(name)
     if path is None:
         raise StoreMissing(f"No store {name} is on its node any more.")
     found = read_manifest(path).digest

@@ -11,7 +11,7 @@ from celery.signals import worker_ready, worker_shutting_down
 
 import tracing.nodes.tasks  # noqa: F401  (the one task of a node)
 from tracing.core.matching.warm_up import warm_up
-from tracing.nodes.announcing import EVERY_S, HOSTNAME, announce, stores_here, withdraw
+from tracing.nodes.announcing import EVERY_S, HOSTNAME, announce, held_here, withdraw
 from tracing.nodes.asking import queue_of
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Heartbeat:
             self._stopped.wait(EVERY_S)
 
     def _beat(self) -> None:
-        stores = stores_here()
+        stores = held_here()
         for name in stores.keys() - self._taken:
             self._app.control.add_consumer(queue_of(name), destination=[self._hostname])
             logger.info("Serving %s", name)

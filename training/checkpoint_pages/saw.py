@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tracing.core.errors import InputError, StoreMissing, Unanswered
+from tracing.core.nodes.node_store import Reader
 from tracing.core.text.tokenizer import TextTokenizer
 from tracing.documents import tokenizer_of
 from tracing.nodes.elsewhere import open_reader, unanswered_is_missing
 from tracing.withholding.lookup import reasons_for
 from training.core.order import Piece
-from training.core.rl.lookup import Reader
 from training.data_order import pieces_at, steps_of
 from training.lineage import Lineage
 from training.models import TrainedOn

@@ -55,7 +55,7 @@ class Node:
         self.process = None
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def nodes(redis_server: redis.Redis) -> Iterator[list[Node]]:
     """Two nodes that run, with nothing to serve yet."""
     with tempfile.TemporaryDirectory(dir=IN_MEMORY) as directory:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from tracing.core.bytes.twin import FOLDER, ByteTwin
 from tracing.core.errors import TracingError
 from tracing.core.nodes import wire
 from tracing.core.nodes.node_store import Ask, NodeStore, Question, Reply
@@ -32,3 +33,19 @@ def on_a_node(store: TokenStore, refused: Mapping[str, str] | None = None) -> No
     """The store as it is known when it lies on a node."""
     name = store.manifest.name
     return NodeStore(name, store.manifest, asked_of({name: store}, refused))
+
+
+def twins_on_a_node(
+    twins: Sequence[ByteTwin], refused: Mapping[str, str] | None = None, *, indexes_too: bool = True
+) -> list[ByteTwin]:
+    """Stores and their byte indexes as they are known when they lie on a node, the indexes here if told."""
+    named = {twin.store.manifest.name: twin.store for twin in twins}
+    held = {f"{FOLDER}/{twin.twin.path.name}": twin.twin for twin in twins}
+    ask, ask_bytes = asked_of({**named, **held}), asked_of(held, refused)
+    return [
+        ByteTwin(
+            NodeStore(twin.store.manifest.name, twin.store.manifest, ask),
+            NodeStore(name, twin.twin.manifest, ask_bytes) if indexes_too else twin.twin,
+        )
+        for twin, name in zip(twins, held, strict=True)
+    ]

@@ -7,14 +7,16 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tracing.core.bytes.documents import whole_documents
 from tracing.core.bytes.text import ByteText
 from tracing.core.bytes.twin import BYTE, ByteTwin
 from tracing.core.cancelling import watched
 from tracing.core.documents.sampling import Cover, Match, sample_matches
-from tracing.core.errors import StoreMismatch
-from tracing.core.matching.corpus import Corpus
+from tracing.core.errors import StoreMismatch, Unanswered
+from tracing.core.matching.corpus import Corpus, Document
 from tracing.core.matching.query import Query
 from tracing.core.matching.spans import Piece, Span, count_pieces, maximal_spans
+from tracing.core.nodes.node_store import place_of
 from tracing.core.text.layout import TextLayout
 from tracing.core.text.tokenizer import TextTokenizer
 
@@ -28,14 +30,24 @@ class ByteIndex:
     def __init__(self, corpus: Corpus, twins: Sequence[ByteTwin], tokenizer: TextTokenizer) -> None:
         self._corpus, self._twins = corpus, twins
         self._bytes = Corpus([twin.twin for twin in twins])
-        self._stores = [twin.store for twin in twins for _ in twin.twin.shards]  # of each row
+        self._stores = [twin.store for twin in twins for _ in range(twin.twin.manifest.shards)]  # of each row
         self._piece_bytes = tokenizer.piece_bytes
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Around every use: no result leaves unless all that was read is sound."""
-        with self._bytes.reading():
-            yield
+        """Around every use: no result leaves unless all that was read is sound.
+
+        A twin on another machine that does not answer leaves its store unanswered: it would be searched by
+        halves.
+        """
+        owners = {twin.twin.manifest.digest: twin.store.manifest.digest for twin in self._twins}
+        try:
+            with self._bytes.reading():
+                yield
+        except Unanswered as error:
+            twins = {owners[d]: f"its byte index: {why}" for d, why in error.reasons.items() if d in owners}
+            others = {digest: why for digest, why in error.reasons.items() if digest not in owners}
+            raise Unanswered(twins | others) from error
 
     def search(self, layout: TextLayout, maximal: Sequence[Piece], min_tokens: int) -> "ByteMatches":
         """Pieces of whole words, `min_tokens` of the text's tokens or more, that lie in some document's text
@@ -66,10 +78,14 @@ class ByteIndex:
         spans = count_pieces(self._bytes, found.query, layout.text, pieces, places, bounds, sums)
         return [replace(span, matched_on="bytes") for span in spans]
 
-    def count_text(self, text: str) -> int:
-        """How often a text, of one character or more, stands in the twins."""
-        query = Query({BYTE}, np.frombuffer(text.encode("utf-8", "replace"), dtype=np.uint8))
-        return int(self._bytes.find(query, np.array([0]), np.array([query.size])).counts.sum())
+    def count_texts(self, texts: Sequence[str]) -> list[int]:
+        """How often each text, of one character or more, stands in the twins."""
+        parts = [text.encode("utf-8", "replace") for text in texts]
+        stops = np.cumsum([len(part) for part in parts], dtype=np.int64)
+        starts = np.concatenate([[0], stops[:-1]]).astype(np.int64)
+        query = Query({BYTE}, np.frombuffer(b"".join(parts), dtype=np.uint8))
+        counts: list[int] = self._bytes.find(query, starts, stops).counts.sum(axis=0).tolist()
+        return counts
 
     def sample(self, spans: Sequence[Span], documents: int, seed: int) -> list[Match]:
         """As `sample_matches`, for spans of both kinds; all matches are in rows of the corpus of tokens."""
@@ -81,18 +97,23 @@ class ByteIndex:
             for corpus, numbers in ((self._corpus, kinds["tokens"]), (self._bytes, kinds["bytes"]))
         )
         sizes = {number: len(spans[number].text.encode()) for number in kinds["bytes"]}
-        return on_tokens + [self._on_tokens(match, sizes[match.span]) for match in watched(on_bytes)]
+        origins = [(self._stores[match.row], match.document) for match in on_bytes]
+        places = whole_documents(self._corpus, origins)
+        return on_tokens + [
+            self._on_tokens(match, sizes[match.span], places[origin])
+            for match, origin in zip(watched(on_bytes), origins, strict=True)
+        ]
 
-    def _on_tokens(self, match: Match, size_bytes: int) -> Match:
+    def _on_tokens(self, match: Match, size_bytes: int, place: Document) -> Match:
         """The same match among the tokens of the store's document: those that hold its bytes."""
-        place = self._corpus.document_of(self._stores[match.row], match.document)
         ends = np.cumsum(self._piece_bytes[place.token_ids])
         start = match.position - match.start
         first = int(np.searchsorted(ends, start, side="right"))
         last = int(np.searchsorted(ends, start + size_bytes, side="left"))
         if ends.size == 0 or ends[-1] != match.stop - match.start or last >= ends.size:
             raise StoreMismatch(
-                f"{self._stores[match.row].path} and its byte index do not hold the same text: remove it."
+                f"{place_of(self._stores[match.row])} and its byte index do not hold the same text: "
+                "remove it."
             )
         before = start - (int(ends[first - 1]) if first else 0)
         cover = Cover(last + 1 - first, before, int(ends[last]) - start - size_bytes)

@@ -13,13 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracing.core.errors import StoreMismatch
+from tracing.core.nodes.node_store import Reader, place_of
 from tracing.core.stores.layout import TOKEN_TYPES
 from tracing.core.stores.manifest import Manifest
-from tracing.core.stores.store import TokenStore
 
 TOKENIZED_BYTES_MAX: Final = 64 << 20
 """Larger stores get no twin. Of tokenized.N in all shards: 32 million tokens of two bytes are some
 130 MB of text, and a twin takes five times that on disk and six times that in memory while it is sorted."""
+
+FOLDER: Final = "byte-indexes"
+"""Where they lie in a data directory, each under its `twin_name`."""
 
 BYTE: Final = TOKEN_TYPES["u8"]
 NO_TEXT: Final = 0xFE
@@ -31,14 +34,16 @@ separator, 0xFF, occurs in UTF-8."""
 class ByteTwin:
     """A store and its open twin; StoreMismatch if they do not belong together."""
 
-    store: TokenStore
-    twin: TokenStore
+    store: Reader
+    twin: Reader
 
     def __post_init__(self) -> None:
         own, manifest = self.twin.manifest, self.store.manifest
         right = own.generator.get("bytes_of") == manifest.digest and own.token_type == BYTE
         if not right or own.documents != manifest.documents or own.tokenizer != manifest.tokenizer:
-            raise StoreMismatch(f"{self.twin.path} is not the byte index of {self.store.path}: remove it.")
+            raise StoreMismatch(
+                f"{place_of(self.twin)} is not the byte index of {place_of(self.store)}: remove it."
+            )
 
 
 def should_have_twin(manifest: Manifest) -> bool:

@@ -103,9 +103,19 @@ class Corpus:
                 found |= {part.manifest.digest: (reader, first, number) for part, first in parts}
         return found
 
+    def first_row(self, store: Searched) -> int:
+        """The row of the first shard of a store that no pack stands for; KeyError if it is not searched."""
+        return self._first_rows[store.manifest.digest]
+
+    @cached_property
+    def _first_rows(self) -> dict[str, int]:
+        """By digest."""
+        rows = enumerate(self.rows)
+        return {store.manifest.digest: number for number, (store, shard) in rows if shard == 0}
+
     def serves(self, store: Searched) -> bool:
-        """Whether `document_of` knows this store."""
-        return store.manifest.digest in self._served
+        """Whether the store is one of these."""
+        return any(own.manifest.digest == store.manifest.digest for own in self.stores)
 
     @cached_property
     def unigrams(self) -> Unigrams:

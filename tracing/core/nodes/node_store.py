@@ -15,6 +15,7 @@ from tracing.core.errors import InputError, StoreMissing, Unanswered
 from tracing.core.matching.query import Query
 from tracing.core.nodes.questions import excerpt_of
 from tracing.core.stores.manifest import Manifest
+from tracing.core.stores.store import TokenStore
 from tracing.core.stores.unigrams import Unigrams
 
 LIMIT_S: Final = 5.0
@@ -31,6 +32,15 @@ class Question(NamedTuple):
     digest: str
     operation: str
     arguments: Mapping[str, Any]
+
+
+class Whole(NamedTuple):
+    """A document of a store: the bytes start..stop of tokenized.N of its shard, which are these ids."""
+
+    shard: int
+    start: int
+    stop: int
+    token_ids: NDArray[Any]
 
 
 class Reply(NamedTuple):
@@ -121,6 +131,15 @@ class NodeStore:
         return found
 
 
+Reader = TokenStore | NodeStore
+"""A store to read documents from, on this machine or on another one."""
+
+
+def place_of(reader: Reader) -> str:
+    """Where a store lies, for messages."""
+    return str(reader.path) if isinstance(reader, TokenStore) else f"{reader.name} on its node"
+
+
 class NodeEngine:
     """Searches stores on other machines: one round of questions to all of their nodes for each call.
 
@@ -188,6 +207,14 @@ class NodeEngine:
                 found |= dict(zip(mine.tolist(), _excerpts(excerpts, mine.size, store), strict=True))
         return [found[n] for n in range(len(places))]
 
+    def wholes(self, documents: Sequence[Sequence[int]]) -> list[list[Whole]]:
+        """These documents of each store, with all of their ids."""
+        found = self.ask("wholes", [{"documents": list(mine)} for mine in documents])
+        return [
+            _wholes(said, len(mine), store)
+            for said, mine, store in zip(found, documents, self._stores, strict=True)
+        ]
+
     def ask(self, operation: str, arguments: Sequence[Mapping[str, Any] | None]) -> list[Any]:
         """The answer of each store to its arguments; None where there are none."""
         questions = {
@@ -221,6 +248,19 @@ def _array(found: Any, shape: tuple[int, ...], store: NodeStore) -> Longs:
         if all(wanted in (-1, size) for wanted, size in sizes):
             return found
     raise Unanswered({store.manifest.digest: OTHER_VERSION})
+
+
+def _wholes(found: Any, wanted: int, store: NodeStore) -> list[Whole]:
+    """What a node answered, if it is so many whole documents; else Unanswered."""
+    width = store.manifest.token_type.width_bytes
+    try:
+        wholes = [Whole(*fields) for fields in found]
+        sound = all(w.token_ids.shape == ((w.stop - w.start) // width,) for w in wholes)
+    except (TypeError, ValueError, AttributeError):
+        sound, wholes = False, []
+    if not sound or len(wholes) != wanted:
+        raise Unanswered({store.manifest.digest: OTHER_VERSION})
+    return wholes
 
 
 def _excerpts(found: Any, wanted: int, store: NodeStore) -> list[Excerpt]:

@@ -62,6 +62,11 @@ def _tokens(store: TokenStore, engine: LocalEngine, document: Any) -> Any:
     return store.token_ids(document)
 
 
+def _wholes(store: TokenStore, engine: LocalEngine, documents: Any) -> Any:
+    """(shard, start, stop, ids) of whole documents: the bytes start..stop of the shard's tokenized.N."""
+    return [[*store.extent(document), store.token_ids(document)] for document in documents]
+
+
 def _metadata(store: TokenStore, engine: LocalEngine, documents: Any) -> Any:
     """The metadata objects of some documents."""
     return store.metadata_of(documents)
@@ -79,6 +84,7 @@ OPERATIONS: Final[Mapping[str, Callable[..., Any]]] = {
     "places": _places,
     "documents": _documents,
     "tokens": _tokens,
+    "wholes": _wholes,
     "metadata": _metadata,
     "document_lengths": _document_lengths,
 }

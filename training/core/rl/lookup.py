@@ -3,10 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tracing.core.nodes.node_store import NodeStore
-from tracing.core.stores.store import TokenStore
-
-Reader = TokenStore | NodeStore
+from tracing.core.nodes.node_store import Reader
 
 
 def step_of(store: Reader, document: int) -> int:
