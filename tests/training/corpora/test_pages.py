@@ -55,13 +55,13 @@ def test_an_attached_corpus_is_listed_with_stage_and_licence_and_traced_to(
     page = posted(administrator, ATTACH, fitting[0])
     assert "first-part is attached: answers of guest are traced to it from now on." in page
     assert '<a href="/stores/first-part/">first-part</a>' in page
-    assert "<td>pretrain</td><td>CC0-1.0</td>" in page
+    assert "pretrain · CC0-1.0 · 1 document · " in page
     assert "Traces of its answers search this corpus" in page
     assert "cannot be traced" not in page
     assert '<option value="first-part">' not in page
     found = trace_checkpoint(guest, text=TEXT)
     assert {document["corpus"] for document in found["documents"]} == {"first-part"}
-    assert "search all 2 of them" in posted(administrator, ATTACH, fitting[1])
+    assert "search these 2 corpora" in posted(administrator, ATTACH, fitting[1])
     acts = AuditEntry.objects.filter(action="attach corpora", actor__username="grace", label="guest")
     assert [act.detail["corpora"] for act in acts.order_by("pk")] == [["first-part"], ["second-part"]]
 
