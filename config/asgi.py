@@ -14,10 +14,11 @@ from django.conf import settings  # noqa: E402  (the settings come first)
 
 from accounts.body_limit import BodyLimit  # noqa: E402
 from playground.gateway.door import Door  # noqa: E402
+from playground.web.turns import Turns  # noqa: E402
 from tracing.core.matching.warm_up import warm_up  # noqa: E402  (the page comes first)
 
 application = BodyLimit(
-    Door(application),
+    Door(Turns(application)),
     declared_bytes=settings.REQUEST_BYTES_MAX,
     chunked_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
 )

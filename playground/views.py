@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import IntegrityError, OperationalError
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -24,6 +25,7 @@ from playground.branching.waiting import save_when_free
 from playground.chat import threads
 from playground.chat.answer_stream import AnswerStream
 from playground.chat.engine_notice import engine_notice
+from playground.chat.event_stream import event_stream
 from playground.chat.forms import MessageForm
 from playground.chat.generation import start_writing
 from playground.chat.models_offered import model_menu
@@ -31,7 +33,8 @@ from playground.chat.page_stream import page_events
 from playground.chat.presentation import AnswerView
 from playground.chat.welcome import examples
 from playground.composer.views import page_context
-from playground.database import in_database, release_request_thread
+from playground.database import in_database
+from playground.gateway.once import once
 from playground.models import Message, MessageState
 from playground.traces.lighting import Lighting
 from playground.traces.requests import own_answer, own_threads, own_traced
@@ -172,21 +175,17 @@ def turn_response(request: HttpRequest, answer: Message) -> HttpResponse:
 
 
 @require_GET
-async def stream(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
+async def stream(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """Server-sent events of an answer: any number of pages may join, leave and join again where they were."""
     answer = await sync_to_async(own_traced)(request, pk)
     lighting = await sync_to_async(Lighting.remembered)(request)
-    release_request_thread()
     after = request.headers.get("Last-Event-ID") or request.GET.get("after", "")
-    return StreamingHttpResponse(
-        page_events(answer, partial(finished_article, lighting=lighting), after),
-        content_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    return event_stream(page_events(answer, partial(finished_article, lighting=lighting), after))
 
 
 async def finished_article(pk: UUID, lighting: Lighting) -> str:
-    return await in_database(article_of, pk, lighting)
+    """All pages that show an answer have its end at the same moment: it is rendered once for those."""
+    return await once(("article", pk, lighting), lambda: in_database(article_of, pk, lighting))
 
 
 def article_of(pk: UUID, lighting: Lighting) -> str:

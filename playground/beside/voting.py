@@ -3,7 +3,8 @@
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
@@ -13,6 +14,7 @@ from playground.beside.lineups import own_lineup, own_lineups
 from playground.beside.rounds import LETTERS
 from playground.beside.veiled_stream import veiled_events
 from playground.beside.votes import VoteRefused, cast_vote, running_score
+from playground.chat.event_stream import event_stream
 from playground.models import Message, Role, Vote
 from playground.views import go_to, refusal
 
@@ -43,14 +45,10 @@ def score(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-async def veiled_stream(request: HttpRequest, pk: UUID, answer: UUID) -> StreamingHttpResponse:
+async def veiled_stream(request: HttpRequest, pk: UUID, answer: UUID) -> HttpResponseBase:
     """Server-sent events of an answer while nobody may know its model."""
     message, letter = await sync_to_async(veiled_answer)(request, pk, answer)
-    return StreamingHttpResponse(
-        veiled_events(message, letter, "playground/beside/_veiled.html"),
-        content_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    return event_stream(veiled_events(message, letter, "playground/beside/_veiled.html"))
 
 
 def veiled_answer(request: HttpRequest, pk: UUID, answer: UUID) -> tuple[Message, str]:

@@ -24,6 +24,8 @@ FLUSH_S = 0.01
 """The least rest after an update. The writer tells its words at a pace, and two paces would add up."""
 REST = 3.0
 """How much longer an update's rest is than its work: a page of very long blocks is updated less often."""
+TELL_S = 0.0001
+"""About what telling one page takes: while thousands watch, updates are rarer, so that others have a turn."""
 INLINE_S = 0.003
 """Rendering that took longer is done in a thread: shorter, the thread would cost more than it."""
 HEARTBEAT_S = 15.0
@@ -54,7 +56,7 @@ class Followed:
                 while not self.ended:
                     if await self._read():
                         silent = 0
-                        await asyncio.sleep(max(FLUSH_S, REST * self._work_s))
+                        await asyncio.sleep(max(FLUSH_S, REST * self._work_s, TELL_S * readers_here()))
                     elif not await rung(news, LOOK_S):
                         silent += 1
                         await self._end_if_abandoned(silent)
@@ -112,6 +114,11 @@ class Followed:
 
 
 _followed: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[UUID, Followed]] = WeakKeyDictionary()
+
+
+def readers_here() -> int:
+    """How many pages of this event loop watch answers that are being written."""
+    return sum(each.readers for each in _followed.get(asyncio.get_running_loop(), {}).values())
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from playground.chat.answer_stream import AnswerStream
 from playground.chat.following import Followed, changes, following
 from playground.chat.history import conversation
 from playground.database import in_database, while_wanted
+from playground.gateway.once import once
 from playground.models import Message, MessageState
 from playground.traces.painting import AnswerHtml
 from tracing.withholding.hiding import hide_withheld
@@ -118,7 +119,8 @@ async def page_events(
         async with aclosing(growing_events(message, after)) as events:
             async for event in events:
                 yield event
-    now = await in_database(Message.objects.filter(pk=message.pk).first)
+    query = Message.objects.filter(pk=message.pk)
+    now = await once(("ended", message.pk), lambda: in_database(query.first))
     if now is not None and now.state != MessageState.WRITING:  # or else the page asks again
         yield sse("update", await render_final(message.pk))
         yield sse("done", "")

@@ -11,8 +11,14 @@ from typing import Any
 import uvicorn
 
 PROTOCOL = "playground.web.slow_clients:PatientProtocol"
+CONNECTIONS_MAX = 10_000
+"""Where the limit of open files allows them; they take about a gigabyte if all are streams."""
+FILES_A_CONNECTION = 2
+"""A stream of /v1 has another connection, to the engine that writes it."""
+BACKLOG = 2048
+"""uvicorn's own, of connections that wait to be taken. The kernel allows as many as net.core.somaxconn."""
 SPARE_FILES = 256
-"""Of the files that a process may open: for the database, stores, Redis and engines."""
+"""Of the files that a process may open: for the database, stores and Redis."""
 
 
 def raise_file_limit() -> int:
@@ -25,9 +31,18 @@ def raise_file_limit() -> int:
 def bounded(options: dict[str, Any]) -> dict[str, Any]:
     """uvicorn's options, with the bounds that were not given."""
     files = raise_file_limit()
-    if options["limit_concurrency"] is None and files != resource.RLIM_INFINITY:
-        options = {**options, "limit_concurrency": max(1, files - SPARE_FILES)}
+    if options["limit_concurrency"] is None:
+        options = {**options, "limit_concurrency": connections_for(files)}
+    if options["backlog"] == BACKLOG:
+        options = {**options, "backlog": options["limit_concurrency"]}
     return {**options, "http": PROTOCOL}
+
+
+def connections_for(files: int) -> int:
+    """How many connections a process takes that may open so many files."""
+    if files == resource.RLIM_INFINITY:
+        return CONNECTIONS_MAX
+    return min(CONNECTIONS_MAX, max(1, (files - SPARE_FILES) // FILES_A_CONNECTION))
 
 
 def main(arguments: list[str]) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from playground.web.crowded import crowded
+
 LEAST_BYTES_S = 256
 HEAD_BYTES_MAX = 64 * 1024
 """Of a request's line and headers; uvicorn's parser itself would take any amount."""
@@ -21,7 +23,8 @@ LARGE_HEAD = "The request's headers are too large. Send fewer or shorter ones."
 class PatientProtocol(HttpToolsProtocol):
     """uvicorn's connection, closed once its client has been slower than `settings.SLOW_CLIENT_S` allows.
 
-    At most one timer each for what comes (a head, then its body) and for what is taken.
+    At most one timer each for what comes (a head, then its body) and for what is taken. A connection that
+    comes while there are as many as uvicorn's limit_concurrency says is answered by `crowded`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -30,9 +33,12 @@ class PatientProtocol(HttpToolsProtocol):
         self._taking: TimerHandle | None = None
         self._in_head = False
         self._head_bytes = self._body_bytes = self._body_seen = self._left = 0
+        self._most, self.limit_concurrency = self.limit_concurrency, None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if self._most is not None and len(self.connections) > self._most:
+            self.app = crowded
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
