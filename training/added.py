@@ -50,8 +50,9 @@ class KnownRuns:
     """The maximal runs of a text in some data, to be asked whether they hold a shorter one."""
 
     def __init__(self, runs: Sequence[Json]) -> None:
-        self._starts, self._reach = reach([(run["token_start"], run["token_end"]) for run in runs])
-        self._letters, self._letters_reach = reach([(run["start"], run["end"]) for run in runs])
+        own = [run for run in runs if not on_bytes(run)]  # the others do not hold the text's tokens
+        self._starts, self._reach = reach([(run["token_start"], run["token_end"]) for run in own])
+        self._letters, self._letters_reach = reach([(run["start"], run["end"]) for run in own])
 
     def hold(self, span: Json) -> bool:
         """Whether the span's tokens lie in one run; of a span that was matched on bytes, its characters."""

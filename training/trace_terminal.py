@@ -46,6 +46,8 @@ def span_line(number: int, span: dict[str, Any]) -> Text:
     found = f"  {span['count']:,} times ({stages})"
     if span["documents"]:
         found += f"  documents {', '.join(map(str, span['documents'][:DOCUMENTS_SHOWN]))}"
+    if span.get("matched_on") == "bytes":
+        found += "  in other tokens"
     if span.get("added"):
         found += "  added"
     quoted = painted(repr(span["text"]), [])

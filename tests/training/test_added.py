@@ -78,13 +78,21 @@ def test_whether_bytes_were_added_is_not_said_where_a_byte_index_does_not_answer
     with twins_of([split(HIDDEN, 7)], [[5]]) as twins:
         tracers = [
             Tracer([twin.store for twin in mine], TOKENIZER, twins=mine)
-            for mine in (twins, twins_on_a_node(twins), twins_on_a_node(twins, {"ranges": "It is away."}))
+            for mine in (twins, twins_on_a_node(twins))
         ]
+        away = twins_on_a_node(twins, {"ranges": "It is away."})
+        tracers.append(Tracer([twin.store for twin in away], TOKENIZER, twins=away[:1]))
         trace = tracers[0].trace(TraceRequest(token_ids=TOKENIZER.encode(HIDDEN)[0])).to_json()
         [*said, unknown] = [mark_added(trace, tracer)["spans"] for tracer in tracers]
     assert [span["matched_on"] for span in trace["spans"]] == ["bytes"]
     assert said == [[trace["spans"][0] | {"added": False}]] * 2
     assert [span["added"] for span in unknown] == [None]
+
+
+def test_a_run_of_other_tokens_does_not_make_known_what_lies_inside_it() -> None:
+    other = run(0, 9) | {"matched_on": "bytes"}
+    assert not KnownRuns([other]).hold(run(2, 4))
+    assert KnownRuns([other, run(1, 5)]).hold(run(2, 4) | {"matched_on": "bytes"})
 
 
 def run(start: int, end: int) -> dict[str, int]:

@@ -29,7 +29,7 @@ class TraceRequest(SpanOptions):
     them, by default decoded by the tracer's tokenizer. `prompt_text` counts for relevance only.
     `max_documents` is for each span, `wanted` says which of them; `stages` limits the search to
     stores of these stages; `seed` draws the documents. `raw` asks for all maximal spans with their
-    counts, and no documents.
+    counts, and no documents; those matched on bytes are whole words as ever.
     """
 
     token_ids: Sequence[int] | NDArray[Any]

@@ -35,6 +35,7 @@ from tracing.core.matching.spans import (
     candidates,
     kept,
     maximal_spans,
+    rarest,
     rarest_of_both,
 )
 from tracing.core.request import TraceRequest
@@ -83,7 +84,7 @@ class Tracer:
         while True:  # each round without those that did not answer in the one before
             corpus = self._indexes.corpus(request.stages, reasons)
             asked = self._indexes.listed(request.stages, reasons)
-            hidden = None if request.raw else self._byte_indexes.of(corpus)
+            hidden = self._byte_indexes.of(corpus)
             tracing = _Tracing(corpus, asked, hidden, self.tokenizer, request, began, seen, withheld)
             try:
                 with cancellable(cancelled):
@@ -193,12 +194,12 @@ class _Tracing:
     def _choose(
         self, layout: TextLayout, maximal: list[Piece], hidden: ByteMatches | None
     ) -> tuple[list[Piece], list[Piece]]:
-        """The pieces to show, matched on tokens and on bytes: whole words within sentences, the rarest; all
-        maximal spans if raw."""
-        if self._request.raw:
-            return maximal, []
-        found = candidates(layout, maximal, self._request.min_tokens)
+        """The pieces to show, matched on tokens and on bytes: whole words within sentences, the rarest; if
+        raw all maximal spans, and all that bytes add to them."""
         others = hidden.pieces if hidden else []
+        if self._request.raw:
+            return maximal, rarest(others, self._sums, len(others))
+        found = candidates(layout, maximal, self._request.min_tokens)
         return rarest_of_both(found, others, self._sums, kept(self._request, self._ids.size))
 
     def _count(

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tracing.core.building.packing import write_pack
 from tracing.core.bytes.twin import NO_TEXT, ByteTwin, as_bytes, should_have_twin, twin_name
 from tracing.core.documents.view import read_document
 from tracing.core.errors import StoreDamaged, StoreMismatch
+from tracing.core.matching.spans import Span
 from tracing.core.result import Trace
 from tracing.core.stores.pack import Pack
 from tracing.core.stores.store import TokenStore
@@ -235,10 +237,29 @@ def test_withheld_documents_cost_no_place_here_either() -> None:
         assert [document.snippet.text[a:b] for a, b in document.snippet.matches] == [HIDDEN]
 
 
-def test_raw_traces_are_matched_on_tokens_alone() -> None:
-    with twins_of([split(HIDDEN, 7)]) as twins:
-        raw = traced(twins, TOKENIZER.encode(HIDDEN)[0], raw=True)
-    assert {span.matched_on for span in raw.spans} == {"tokens"}
+@given(cases(), st.integers(1, 4))
+@settings(max_examples=40, deadline=None)
+def test_raw_traces_have_every_run_of_tokens_and_the_spans_on_bytes_of_the_unbounded_trace(
+    case: tuple[list[list[int]], list[int]], min_tokens: int
+) -> None:
+    documents, ids = case
+    with twins_of(documents) as twins:
+        raw = traced(twins, ids, raw=True, density=0.0, min_tokens=min_tokens)
+        whole = traced(twins, ids, min_tokens=min_tokens)
+        alone = Tracer([twins[0].store], TOKENIZER).trace(TraceRequest(token_ids=ids, raw=True))
+    by_kind = [[bare(s) for s in trace.spans if s.matched_on == "bytes"] for trace in (raw, whole)]
+    assert by_kind[0] == by_kind[1]
+    assert on_bytes(raw) == expected(documents, ids, min_tokens)
+    assert [span for span in raw.spans if span.matched_on == "tokens"] == list(alone.spans)
+    assert [(s.token_start, s.token_end) for s in raw.spans] == sorted(
+        (s.token_start, s.token_end) for s in raw.spans
+    )
+    assert raw.documents == ()
+
+
+def bare(span: Span) -> Span:
+    """The span without its documents, which raw traces have none of."""
+    return replace(span, documents=(), relevance=None)
 
 
 @given(st.lists(st.binary(min_size=0, max_size=6), max_size=6))

@@ -31,13 +31,17 @@ def matched_on_bytes(answer: dict[str, Any]) -> list[str]:
     return [span["text"] for span in answer["spans"] if span["matched_on"] == "bytes"]
 
 
-@given(cases(), cases(), st.integers(1, 4), st.integers(0, 3))
+@given(cases(), cases(), st.integers(1, 4), st.integers(0, 3), st.booleans())
 @settings(max_examples=25, deadline=None)
 def test_stores_on_nodes_with_byte_indexes_answer_as_here(
-    case: tuple[list[list[int]], list[int]], other: tuple[list[list[int]], list[int]], least: int, seed: int
+    case: tuple[list[list[int]], list[int]],
+    other: tuple[list[list[int]], list[int]],
+    least: int,
+    seed: int,
+    raw: bool,
 ) -> None:
     request = TraceRequest(
-        token_ids=[*case[1], *other[1]], density=1.0, min_tokens=least, max_documents=2, seed=seed
+        token_ids=[*case[1], *other[1]], density=1.0, min_tokens=least, max_documents=2, seed=seed, raw=raw
     )
     with twins_of(case[0], other[0], case[0] + other[0], shard_bytes=400) as twins:
         here = traced(twins, request)

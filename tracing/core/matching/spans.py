@@ -28,7 +28,8 @@ sentences ("Return the absolute value of x.") would go unlit.
 
 @dataclass(frozen=True, kw_only=True)
 class SpanOptions:
-    """Which spans to show: the ceil(density x tokens) rarest of `min_tokens` or more; all if `raw`.
+    """Which spans to show: the ceil(density x tokens) rarest of `min_tokens` or more; if `raw` all maximal
+    ones of any length, and those of `min_tokens` or more that are matched on bytes only.
 
     InputError for a `min_tokens` below 1 or a density outside 0..1.
     """

@@ -55,7 +55,11 @@ class Command(BaseCommand):
         parser.add_argument("--tokenizer", type=Path, help="with --index: directory of the store's tokenizer")
         parser.add_argument("--engine", choices=ENGINES, help="with --index: what finds the matches")
         parser.add_argument("--prompt", default="", help="the question, which counts for relevance only")
-        parser.add_argument("--raw", action="store_true", help="all maximal spans with counts, no documents")
+        parser.add_argument(
+            "--raw",
+            action="store_true",
+            help="all maximal spans, on bytes too; no documents",
+        )
         parser.add_argument("--min-tokens", type=int, help="shortest span to show")
         parser.add_argument("--density", type=float, help="share of the tokens to keep spans for, 0 to 1")
         parser.add_argument("--max-documents", type=int, help="documents to sample for a span, 0 to 100")
