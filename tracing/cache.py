@@ -32,8 +32,10 @@ class Cache(Generic[Key, Value]):
         """The value of `key` if it is made, without waiting for whoever makes it."""
         with self._lock:
             future = self._kept.get(key)
-        made = future is not None and future.done() and not future.exception()
-        return future.result() if future is not None and made else None
+            if future is None or not future.done() or future.exception():
+                return None
+            self._kept.move_to_end(key)
+            return future.result()
 
     def _find(self, key: Key, is_good: Callable[[Value], bool]) -> tuple["Future[Value]", bool]:
         with self._lock:

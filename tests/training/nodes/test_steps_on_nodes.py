@@ -12,8 +12,11 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from tests.tracing.bytes.test_byte_index import HIDDEN, split
 from tests.tracing.nodes.conftest import Node
 from tests.training.registry.shelf import put_checkpoint, put_job, put_store
+from tracing.byte_indexes import build_byte_index, byte_index_folder
+from tracing.core.bytes.twin import FOLDER, twin_name
 from tracing.models import Store
 from tracing.nodes.announcing import announced, connection
 from tracing.services import register_store
@@ -116,6 +119,35 @@ def test_documents_on_a_node_say_the_steps_and_checkpoints_that_they_say_here(
         assert any(document["seen"]["times"] for document in far[kind]["documents"]), kind
     seen = [document["seen"] for answer in far.values() for document in answer["documents"]]
     assert any(found["before"] and found["after"] for found in seen)
+
+
+def test_a_trace_of_the_same_words_in_other_tokens_is_whole_with_store_and_byte_index_on_a_node(
+    nodes: list[Node],
+) -> None:
+    cuts = [split(HIDDEN, place) for place in range(1, 13)]
+    store = put_store("far-letters", [ids for ids in cuts if ids != split(HIDDEN)])
+    row = register_store(store.path)
+    put_checkpoint("far-letters", step=3, steps=STEPS, stores=[store], recipe={"packing": "whole"})
+    assert build_byte_index(row)
+    index = byte_index_folder() / twin_name(store.manifest)
+    near = traced_letters()
+    (nodes[0].home / FOLDER).mkdir(exist_ok=True)
+    shutil.move(index, nodes[0].home / FOLDER / index.name)
+    move(["letters"], settings.HOME, nodes[0].home)
+    if nodes[0].process is None:
+        nodes[0].start()
+    wait_until_heard(nodes[0], {"far-letters"})
+    nodes[0].wait_until_heard(f"{FOLDER}/{index.name}")
+    far = traced_letters()
+    assert far == near
+    assert (HIDDEN, "bytes") in [(span["text"], span["matched_on"]) for span in far["spans"]]
+    assert {document["seen"]["times"] for document in far["documents"]} >= {1}
+
+
+def traced_letters() -> dict[str, Any]:
+    checkpoint = Checkpoint.objects.get(name="far-letters")
+    answer = trace_checkpoint(checkpoint, text=HIDDEN, density=1.0, max_documents=100)
+    return {name: value for name, value in answer.items() if name not in ("id", "timing_ms")}
 
 
 def test_a_page_of_steps_says_which_node_does_not_answer_and_guesses_nothing(

@@ -16,9 +16,10 @@ CONCURRENCY_MAX = 256
 
 class Command(BaseCommand):
     help = (
-        "Serves the token stores in HEADWATER_HOME/stores of this machine to a Headwater site elsewhere, "
-        "until it is stopped. Needs the site's REDIS_URL and no database. Stores that are copied into the "
-        "directory later are served within seconds; `manage.py register_nodes` on the site registers them."
+        "Serves the token stores in HEADWATER_HOME/stores of this machine, and their byte indexes in "
+        "HEADWATER_HOME/byte-indexes, to a Headwater site elsewhere, until it is stopped. Needs the site's "
+        "REDIS_URL and no database. What is copied into the directories later is served within seconds; "
+        "`manage.py register_nodes` on the site registers the stores."
     )
     requires_system_checks: list[str] = []
 
