@@ -39,37 +39,64 @@
 
   const newBlock = (id) => Object.assign(document.createElement("div"), { id, className: "block" });
 
-  // Make `shown` the same as `wanted`, leaving alone every node that is the same already.
+  // Make `shown` the same as `wanted`, leaving alone every node that is the same already, also where others
+  // came before it or went: what is lit in a line leaves the lines below where they are.
   const morph = (shown, wanted) => {
     let old = shown.firstChild;
     for (let fresh = wanted.firstChild; fresh;) {
       const following = fresh.nextSibling;
       if (!old) live(shown.appendChild(fresh));
-      else if (!old.isEqualNode(fresh)) old = change(old, fresh);
-      old = old && old.nextSibling;
+      else if (old.isEqualNode(fresh)) old = old.nextSibling;
+      else if (soon(fresh, old)) live(shown.insertBefore(fresh, old));
+      else {
+        const same = soon(old, fresh);
+        if (same) old = removeUntil(old, same).nextSibling;
+        else old = change(old, fresh).nextSibling;
+      }
       fresh = following;
     }
-    while (old) {
-      const following = old.nextSibling;
-      old.remove();
-      old = following;
+    removeUntil(old, null);
+  };
+
+  const NEAR = 4; // a word that is lit, or is so no longer, puts as many nodes into its line or takes them away
+  const soon = (node, like) => {
+    for (let at = 0, next = node.nextSibling; next && at < NEAR; at++, next = next.nextSibling) {
+      if (next.isEqualNode(like)) return next;
     }
+    return null;
+  };
+
+  const removeUntil = (node, end) => {
+    while (node !== end) {
+      const following = node.nextSibling;
+      node.remove();
+      node = following;
+    }
+    return end;
   };
 
   const change = (old, fresh) => {
-    if (old.nodeName !== fresh.nodeName) {
+    if (!continues(old, fresh)) {
       old.replaceWith(fresh);
       live(fresh);
       return fresh;
     }
     if (old.nodeType === Node.TEXT_NODE) {
       if (fresh.data.startsWith(old.data)) old.appendData(fresh.data.slice(old.length));
-      else old.data = fresh.data;
+      else old.deleteData(fresh.length, old.length);
     } else {
       if (changeAttributes(old, fresh)) live(old);
       morph(old, fresh);
     }
     return old;
+  };
+
+  // Words that begin where the old ones do. Others are others' place: they would be seen to move there.
+  const INLINE = new Set(["A", "SPAN", "EM", "STRONG", "CODE", "S", "#text"]);
+  const continues = (old, fresh) => {
+    if (old.nodeName !== fresh.nodeName) return false;
+    if (!INLINE.has(old.nodeName)) return true;
+    return fresh.textContent.startsWith(old.textContent) || old.textContent.startsWith(fresh.textContent);
   };
 
   // The classes "chosen" and "htmx-request" are the page's own, and stay.
