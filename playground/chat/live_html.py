@@ -88,6 +88,8 @@ class LivePart:
     def __init__(self) -> None:
         self._blocks = GrowingBlocks(CUTTER)
         self._references: References = ()
+        self._shown: list[Block] = []
+        self._paints: dict[Place, Paint | None] = {}
         self._places: list[Place] = []
         self._starts: list[int] = []
         self._html: list[str] = []
@@ -95,15 +97,24 @@ class LivePart:
     def html(self, text: str, places: list[Place]) -> list[str]:
         """HTML of each block of `text`; what is lit of it is apart and in order."""
         blocks, references = self._blocks.grow(text), self._blocks.references
-        kept = self._blocks.unchanged if references == self._references else 0
+        kept = self._kept(blocks) if references == self._references else 0
         changed = set(self._places).symmetric_difference(places)
-        self._references, self._places = references, places
+        self._references, self._places, self._shown = references, places, blocks
         self._starts[kept:] = [block.start for block in blocks[kept:]]
         self._html[kept:] = [""] * (len(blocks) - kept)
         painted_anew = {number for place in changed for number in self._touched(place) if number < kept}
         for number in (*painted_anew, *range(kept, len(blocks))):
             self._html[number] = self._rendered(blocks[number])
         return list(self._html)
+
+    def _kept(self, blocks: list[Block]) -> int:
+        """So many of the first blocks are as they were, though those behind may still come to change them."""
+        kept = self._blocks.unchanged
+        for before, now in zip(self._shown[kept:], blocks[kept:], strict=False):
+            if before != now:
+                break
+            kept += 1
+        return kept
 
     def _touched(self, place: Place) -> range:
         """The blocks that a place reaches into."""
@@ -113,5 +124,14 @@ class LivePart:
     def _rendered(self, block: Block) -> str:
         first = bisect_left(self._places, (block.start,))
         lit = self._places[max(first - 1, 0) : bisect_left(self._places, (block.end,))]
-        paints = (within(block, paint_of(place)) for place in lit)
+        paints = (self._paint(block, place) for place in lit)
         return render_block(block.source, tuple(paint for paint in paints if paint), self._references)
+
+    def _paint(self, block: Block, place: Place) -> Paint | None:
+        """A place's paint in a block; of one that is wholly in it, and not at its end, found only once."""
+        if place[0] < block.start or place[1] >= block.visible_end:
+            return within(block, paint_of(place))
+        known = self._paints.get(place)
+        if known is None or known.start != place[0] - block.start:
+            known = self._paints[place] = within(block, paint_of(place))
+        return known

@@ -85,8 +85,8 @@ def own_thread(request: HttpRequest, pk: str) -> Thread | None:
 
 def code_response(request: HttpRequest, call: ChatCall, **context: Any) -> HttpResponse:
     context |= {
-        "curl": block(call.as_curl(), "bash", closed=True),
-        "python": block(call.as_python(), "python", closed=True),
+        "curl": block(call.as_curl(), "bash"),
+        "python": block(call.as_python(), "python"),
         "key": KEY,
         "section": "chat",
     }

@@ -6,9 +6,12 @@ where the earlier ones end. Of a text that grows only the rest is therefore pars
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 from markdown_it import MarkdownIt
+
+from playground.core.rendering.fences import end_of_fence
 
 Reference = tuple[str, str, str]
 """A link's definition: its label, address and title."""
@@ -28,6 +31,11 @@ class Block:
     @property
     def end(self) -> int:
         return self.start + len(self.source)
+
+    @cached_property
+    def visible_end(self) -> int:
+        """Where its last characters that are not blank end."""
+        return self.start + len(self.source.rstrip())
 
 
 class GrowingBlocks:
@@ -76,6 +84,15 @@ def begins_for_certain(blocks: list[Block], number: int) -> bool:
 
 def cut(cutter: MarkdownIt, text: str, start: int = 0) -> tuple[list[Block], list[Reference]]:
     """The blocks of `text` from a character on at which one begins, and the links that these define."""
+    behind = end_of_fence(text, start)  # the parser goes through each character of a fence
+    if behind is None:
+        return parsed(cutter, text, start)
+    rest, references = parsed(cutter, text, behind)
+    return [Block(start, text[start : rest[0].start if rest else len(text)]), *rest], references
+
+
+def parsed(cutter: MarkdownIt, text: str, start: int) -> tuple[list[Block], list[Reference]]:
+    """The same by the parser alone."""
     environment: dict[str, dict[str, dict[str, str]]] = {}
     tokens = cutter.parse(text[start:], environment)
     lines = [start, *(match.end() for match in LINE_END.finditer(text, start))]

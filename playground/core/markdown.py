@@ -17,6 +17,7 @@ from markdown_it import MarkdownIt
 
 from playground.core.blocks import Block, References, cut
 from playground.core.rendering import code, formulas
+from playground.core.rendering.fences import fence_html
 from playground.core.rendering.marks import CLOSE, OPEN
 from playground.core.rendering.paints import Harmless, Paint
 
@@ -84,7 +85,7 @@ def paints_of(blocks: Sequence[Block], paints: Sequence[Paint]) -> list[tuple[Pa
 
 def within(block: Block, paint: Paint) -> Paint | None:
     """The part of a paint that is in a block; None where there is nothing to see of it."""
-    visible_end = block.start + len(block.source.rstrip())
+    visible_end = block.visible_end
     start, end = max(paint.start - block.start, 0), min(paint.end, visible_end) - block.start
     visible = start < end and block.source[start:end].strip()
     return replace(paint, start=start, end=end) if visible else None
@@ -92,6 +93,8 @@ def within(block: Block, paint: Paint) -> Paint | None:
 
 def render_block(source: str, paints: tuple[Paint, ...], references: References) -> str:
     """One block's HTML, with its paints counted from its beginning."""
+    if (html := fence_html(source, paints, CLEANER.clean, painted_text)) is not None:
+        return html
     render = rendered_and_kept if len(source) <= KEPT_CHARACTERS else rendered
     return render(source, paints, references)
 

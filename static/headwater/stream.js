@@ -30,36 +30,54 @@
     for (const [number, kept, html] of blocks) {
       const block = box.children[number] || box.appendChild(newBlock(`${id}-${number}`));
       block.source = (block.source || "").slice(0, kept) + html;
-      const wanted = document.createElement("template");
-      wanted.innerHTML = block.source;
-      morph(block, wanted.content);
+      const part = block.source.startsWith(CODE) ? block.source.lastIndexOf(PART, kept - PART.length) : -1;
+      if (part < 0) morph(block, parsed(block.source));
+      else morphCode(block, part);
     }
     while (box.childElementCount > count) box.lastElementChild.remove();
   };
 
+  const parsed = (html) => Object.assign(document.createElement("template"), { innerHTML: html }).content;
+
+  // Of a long block of code all parts before the one with the first change are as they were.
+  const CODE = '<div class="code"';
+  const PART = '<span class="code-part">';
+  const morphCode = (block, part) => {
+    const code = block.querySelector("code");
+    const before = block.source.slice(0, part).split(PART).length - 1;
+    const wanted = parsed(block.source.slice(part, block.source.lastIndexOf("</code>")));
+    morph(code, wanted, code.querySelectorAll(":scope > .code-part")[before]);
+  };
+
   const newBlock = (id) => Object.assign(document.createElement("div"), { id, className: "block" });
 
-  // Make `shown` the same as `wanted`, leaving alone every node that is the same already, also where others
-  // came before it or went: what is lit in a line leaves the lines below where they are.
-  const morph = (shown, wanted) => {
-    let old = shown.firstChild;
+  // Make `shown` the same as `wanted`, from its child `first` on, leaving alone every node that is the same
+  // already, also where others came before it or went: what is lit in a line leaves the lines below as they are.
+  const morph = (shown, wanted, first = shown.firstChild) => {
+    let old = first;
+    let moving = false; // a line's end that follows other words now would be seen to move: it is a new one
     for (let fresh = wanted.firstChild; fresh;) {
       const following = fresh.nextSibling;
       if (!old) live(shown.appendChild(fresh));
-      else if (old.isEqualNode(fresh)) old = old.nextSibling;
-      else if (soon(fresh, old)) live(shown.insertBefore(fresh, old));
+      else if (old.isEqualNode(fresh) && !(moving && blank(old))) old = old.nextSibling;
       else {
-        const same = soon(old, fresh);
-        if (same) old = removeUntil(old, same).nextSibling;
-        else old = change(old, fresh).nextSibling;
+        moving = true;
+        if (soon(fresh, old)) live(shown.insertBefore(fresh, old));
+        else {
+          const same = soon(old, fresh);
+          old = (same ? removeUntil(old, same) : change(old, fresh)).nextSibling;
+        }
       }
       fresh = following;
     }
     removeUntil(old, null);
   };
 
+  const blank = (node) => node.nodeType === Node.TEXT_NODE && !node.data.trim();
+
   const NEAR = 4; // a word that is lit, or is so no longer, puts as many nodes into its line or takes them away
   const soon = (node, like) => {
+    if (blank(like)) return null;
     for (let at = 0, next = node.nextSibling; next && at < NEAR; at++, next = next.nextSibling) {
       if (next.isEqualNode(like)) return next;
     }
@@ -67,7 +85,7 @@
   };
 
   const removeUntil = (node, end) => {
-    while (node !== end) {
+    while (node && node !== end) {
       const following = node.nextSibling;
       node.remove();
       node = following;
@@ -94,7 +112,7 @@
   // Words that begin where the old ones do. Others are others' place: they would be seen to move there.
   const INLINE = new Set(["A", "SPAN", "EM", "STRONG", "CODE", "S", "#text"]);
   const continues = (old, fresh) => {
-    if (old.nodeName !== fresh.nodeName) return false;
+    if (old.nodeName !== fresh.nodeName || blank(old)) return false;
     if (!INLINE.has(old.nodeName)) return true;
     return fresh.textContent.startsWith(old.textContent) || old.textContent.startsWith(fresh.textContent);
   };

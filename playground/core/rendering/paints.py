@@ -120,7 +120,7 @@ def after_block_prefix(text: str, start: int, end: int) -> int:
 
 
 def before_fence(text: str, end: int) -> int:
-    """Where a paint ends that would end in the line of a code block's fence."""
+    """Where a paint ends that would end in the line of a code block's fence: with the line before it."""
     line_start = text.rfind("\n", 0, end) + 1
     match = BLOCK_PREFIX.match(text, line_start)
-    return line_start if FENCE.match(text, match.end() if match else line_start) else end
+    return max(line_start - 1, 0) if FENCE.match(text, match.end() if match else line_start) else end
