@@ -51,70 +51,53 @@
 
   const newBlock = (id) => Object.assign(document.createElement("div"), { id, className: "block" });
 
-  // Make `shown` the same as `wanted`, from its child `first` on, leaving alone every node that is the same
-  // already, also where others came before it or went: what is lit in a line leaves the lines below as they are.
+  // Make `shown` the same as `wanted`, from its child `first` on. Within a line a node stays where the words before
+  // it are as many as they were: what is lit in one line leaves the lines below alone, and nothing is seen to move.
   const morph = (shown, wanted, first = shown.firstChild) => {
     let old = first;
-    let moving = false; // a line's end that follows other words now would be seen to move: it is a new one
+    let ahead = 0; // characters by which `old` begins further on than `fresh`
     for (let fresh = wanted.firstChild; fresh;) {
       const following = fresh.nextSibling;
-      if (!old) live(shown.appendChild(fresh));
-      else if (old.isEqualNode(fresh) && !(moving && blank(old))) old = old.nextSibling;
-      else {
-        moving = true;
-        if (soon(fresh, old)) live(shown.insertBefore(fresh, old));
-        else {
-          const same = soon(old, fresh);
-          old = (same ? removeUntil(old, same) : change(old, fresh)).nextSibling;
-        }
+      if (!isInline(fresh)) ahead = 0;
+      while (old && isInline(old) && ahead < 0) {
+        ahead += old.textContent.length;
+        old = removed(old);
+      }
+      if (!old || ahead) {
+        ahead -= fresh.textContent.length;
+        live(shown.insertBefore(fresh, old));
+      } else {
+        if (isInline(old) && !old.isEqualNode(fresh)) ahead = old.textContent.length - fresh.textContent.length;
+        old = (old.isEqualNode(fresh) ? old : change(old, fresh)).nextSibling;
       }
       fresh = following;
     }
-    removeUntil(old, null);
+    while (old) old = removed(old);
   };
 
-  const blank = (node) => node.nodeType === Node.TEXT_NODE && !node.data.trim();
-
-  const NEAR = 4; // a word that is lit, or is so no longer, puts as many nodes into its line or takes them away
-  const soon = (node, like) => {
-    if (blank(like)) return null;
-    for (let at = 0, next = node.nextSibling; next && at < NEAR; at++, next = next.nextSibling) {
-      if (next.isEqualNode(like)) return next;
-    }
-    return null;
-  };
-
-  const removeUntil = (node, end) => {
-    while (node && node !== end) {
-      const following = node.nextSibling;
-      node.remove();
-      node = following;
-    }
-    return end;
+  const INLINE = new Set(["A", "SPAN", "EM", "STRONG", "CODE", "S", "BR", "math", "#text"]);
+  const isInline = (node) => INLINE.has(node.nodeName);
+  const removed = (node) => {
+    const following = node.nextSibling;
+    node.remove();
+    return following;
   };
 
   const change = (old, fresh) => {
-    if (!continues(old, fresh)) {
+    if (old.nodeName !== fresh.nodeName || (old.nodeName === "SPAN" && old.className !== fresh.className)) {
       old.replaceWith(fresh);
       live(fresh);
       return fresh;
     }
     if (old.nodeType === Node.TEXT_NODE) {
       if (fresh.data.startsWith(old.data)) old.appendData(fresh.data.slice(old.length));
-      else old.deleteData(fresh.length, old.length);
+      else if (old.data.startsWith(fresh.data)) old.deleteData(fresh.length, old.length);
+      else old.data = fresh.data;
     } else {
       if (changeAttributes(old, fresh)) live(old);
       morph(old, fresh);
     }
     return old;
-  };
-
-  // Words that begin where the old ones do. Others are others' place: they would be seen to move there.
-  const INLINE = new Set(["A", "SPAN", "EM", "STRONG", "CODE", "S", "#text"]);
-  const continues = (old, fresh) => {
-    if (old.nodeName !== fresh.nodeName || blank(old)) return false;
-    if (!INLINE.has(old.nodeName)) return true;
-    return fresh.textContent.startsWith(old.textContent) || old.textContent.startsWith(fresh.textContent);
   };
 
   // The classes "chosen" and "htmx-request" are the page's own, and stay.
