@@ -16,7 +16,6 @@ from playground.core.rendering.marks import CLOSE, OPEN
 from playground.core.rendering.paints import BLOCK_PREFIX, Paint
 
 FIRST_LINE = re.compile(r"(?:(`{3,})([^`\n]*)|(~{3,})([^\n]*))(?:\n|\Z)")
-BLANK_LAST_LINE = re.compile(r"\n[ \t]+\Z")
 RARE = ("\r", "\0", OPEN, CLOSE)
 Stretch = tuple[int, int, Paint]
 """Characters [start, end) of a part that are painted; start is -1 where its paint began before the part."""
@@ -45,7 +44,8 @@ def find_fence(text: str, start: int = 0) -> Fence | None:
     if first is None or text.find("\r", start) >= 0:
         return None
     marker, info = first[1] or first[3], first[2] or first[4] or ""
-    last = closing_line(marker).search(text, first.end()) if first[0].endswith("\n") else None
+    may_end = first[0].endswith("\n") and text.find(marker, first.end()) >= 0  # the search takes its time
+    last = closing_line(marker).search(text, first.end()) if may_end else None
     if last is None:
         return Fence(language_of(info), first.end(), len(text), None)
     return Fence(language_of(info), first.end(), last.start(), last.end())
@@ -63,9 +63,11 @@ def read_fence(source: str) -> Fence | None:
     fence = find_fence(source)
     if fence is None or any(marks in source[fence.start : fence.end] for marks in ("```", "~~~")):
         return None  # a paint may not begin or end in a line of the code that looks like a fence
-    if fence.closed_at is None and (blank := BLANK_LAST_LINE.search(source, fence.start - 1)):
-        return Fence(fence.language, fence.start, max(fence.start, blank.start() + 1), None)
-    return fence
+    if fence.closed_at is not None:
+        return fence
+    last_line = source.rfind("\n", fence.start) + 1 or fence.start
+    blank = not source[last_line:].strip(" \t")  # the parser leaves it out
+    return Fence(fence.language, fence.start, last_line if blank else fence.end, None)
 
 
 def fence_html(
