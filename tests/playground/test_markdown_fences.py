@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.core.blocks import cut, parsed
@@ -57,17 +57,20 @@ def painted(draw: st.DrawFn, text: str) -> list[Paint]:
     return [Paint(*place, f"/{place[0]}/", "span") for place in zip(edges[::2], edges[1::2], strict=False)]
 
 
+@settings(deadline=None)
 @given(TEXTS, st.sampled_from(["", "```", "~~~~", "```python\n"]))
 def test_a_text_is_cut_where_the_parser_cuts_it(text: str, first: str) -> None:
     assert cut(CUTTER, first + text) == parsed(CUTTER, first + text, 0)
 
 
+@settings(deadline=None)
 @given(TEXTS, st.sampled_from(["```", "~~~~", "```python\n", "```c\n"]))
 def test_a_block_is_rendered_as_the_parser_renders_it(text: str, first: str) -> None:
     for block in cut(CUTTER, first + text)[0]:
         assert render_block(block.source, (), ()) == rendered(block.source, (), ())
 
 
+@settings(deadline=None)
 @given(
     st.data(), CODES, st.sampled_from(["python", "c", "", "no-such"]), st.sampled_from(["", "```", "```\n\n"])
 )
@@ -81,6 +84,7 @@ def test_code_is_painted_as_the_parser_has_it_painted(
     assert render_block(text, paints, ()) == rendered(text, paints, ())
 
 
+@settings(deadline=None)
 @given(CODES, st.sampled_from(["python", "c", "no-such"]), st.integers(0, 400))
 def test_parts_stay_as_they_are_when_the_code_goes_on(code: str, language: str, size: int) -> None:
     parts, settled = parts_of(code, language), parts_of(code[:size], language)[:-1]
