@@ -1,6 +1,6 @@
 """What happens with thousands of open streams, and with clients that send or read very slowly.
 
-`python -m benchmarks.crowd [--streams 500 5000] [--answers 50] [--pace 30] [--at-once 100] [--programs 5000]
+`python -m benchmarks.crowd [--streams 500 5000] [--answers 50] [--pace 30] [--at-once 5000] [--programs 5000]
 [--slow 2000] [--readers 500]`. The site runs as the demo starts it, in a process of its own, with vLLM and a
 model of random weights. So many pages hold the streams of some answers open; then each answer is written, and
 it is measured how late its words are in its pages, what the web process takes, and how quickly a new visitor
@@ -53,7 +53,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--streams", type=int, nargs="*", default=[500, 5000])
     parser.add_argument("--answers", type=int, default=50)
     parser.add_argument("--pace", type=float, default=30, help="words a second of each answer")
-    parser.add_argument("--at-once", type=int, default=100, help="streams that are opened at the same time")
+    parser.add_argument("--at-once", type=int, default=5000, help="streams that are opened at the same time")
     parser.add_argument("--programs", type=int, nargs="*", default=[500, 5000], help="answers of /v1 at once")
     parser.add_argument("--slow", type=int, default=2000, help="clients that send slowly")
     parser.add_argument("--readers", type=int, default=500, help="clients that do not read")

@@ -26,6 +26,16 @@ KEEP_S = 60.0
 _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="database")
 
 
+class Afterwards(ThreadPoolExecutor):
+    """One thread for what is left to do of requests that let go of theirs; no request's end ends it."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Asked for by asgiref at the end of each request, where it would wait for the thread to end."""
+
+
+_afterwards = Afterwards(max_workers=1, thread_name_prefix="afterwards")
+
+
 async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a function that uses the ORM in one of the shared threads."""
 
@@ -76,10 +86,14 @@ def keep_file_open() -> None:
 def release_request_thread() -> None:
     """Let go of the thread and connection that Django keeps for the current request; for long streams.
 
-    Later synchronous work of the same request simply gets another.
+    Later synchronous work of the same request, such as closing its response, is done in one thread for all:
+    thousands of streams that end together would otherwise start and await thousands of threads.
     """
     context = SyncToAsync.thread_sensitive_context.get(None)
-    executor = SyncToAsync.context_to_thread_executor.pop(context, None) if context else None
-    if executor is not None:
+    if context is None:
+        return
+    executor = SyncToAsync.context_to_thread_executor.get(context)
+    SyncToAsync.context_to_thread_executor[context] = _afterwards
+    if isinstance(executor, ThreadPoolExecutor) and executor is not _afterwards:
         executor.submit(connections.close_all)
         executor.shutdown(wait=False)

@@ -1,6 +1,7 @@
 """Pages that hold a stream open take nothing but their connection, and open it by turns."""
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -16,13 +17,25 @@ async def told() -> AsyncGenerator[str]:
     yield "event: two\n\n"
 
 
-async def test_an_open_stream_holds_no_thread_although_middleware_took_one_after_the_view() -> None:
+async def followed(threads: list[int]) -> None:
+    """A request whose response middleware took a thread for, after the view."""
     async with ThreadSensitiveContext() as context:
         response = event_stream(told())
         await sync_to_async(len)("as middleware does with a response that goes out")
         assert context in SyncToAsync.context_to_thread_executor
         async for _ in response:
-            assert context not in SyncToAsync.context_to_thread_executor
+            ends = [await sync_to_async(threading.get_ident)() for _ in range(2)]
+            threads.append(ends[0])
+            assert ends[0] == ends[1]
+
+
+async def test_open_streams_hold_no_threads_although_middleware_took_some_after_the_views() -> None:
+    threads: list[int] = []
+    before = threading.active_count()
+    for _ in range(3):
+        await followed(threads)
+    assert len(set(threads)) == 1
+    assert threading.active_count() <= before + 1
 
 
 class Site:
