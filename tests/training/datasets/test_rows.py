@@ -21,7 +21,7 @@ from training.core.chat import Turn
 from training.core.datasets.formats import read_row
 from training.core.datasets.parsing import parse_row
 from training.core.datasets.problems import KINDS, RowError
-from training.core.datasets.rows import ChatRow, PreferenceRow, PromptRow, Row
+from training.core.datasets.rows import ChatRow, PreferenceRow, PromptRow, Row, texts_of
 from training.core.functions import SYSTEM
 from training.core.verifiers.verifiers import Verifiers
 
@@ -44,6 +44,9 @@ def result(call: str, content: str = "3") -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": call, "content": content}
 
 
+BOTH = calling("add", {}) | {
+    "tool_calls": [*calling("add", {})["tool_calls"], *calling("sub", {}, 2)["tool_calls"]]
+}
 ASKED, SAID = Turn("user", "Who are you?"), Turn("assistant", "Headwater.")
 
 
@@ -166,6 +169,7 @@ BAD_ROWS: list[tuple[Any, str, str]] = [
         "'x' is no call",
     ),
     (messages(QUESTION, calling("add", {}), *[result("call_1")] * 2, ANSWER), "tools", "again"),
+    (messages(QUESTION, BOTH, result("call_2", " "), result("call_1"), ANSWER), "empty", "messages[2]"),
     (CHAT | {"tools": [{"type": "function"}]}, "tools", "tools[0]"),
     (CHAT | {"tools": {"name": "add"}}, "tools", "write a list"),
     (CHAT | {"tools": [ADD] * 65}, "tools", "64 at most"),
@@ -230,7 +234,7 @@ def test_any_object_is_a_row_or_has_a_problem_that_can_be_shown(row: dict[str, A
         assert outcome.kind in KINDS
         assert str(outcome).isprintable()
     else:
-        assert all(text.strip() for text in outcome.texts())
+        assert all(text.strip() for text in texts_of(outcome))
 
 
 def row_or_problem(row: Any) -> Row | RowError:
@@ -296,5 +300,7 @@ def test_calls_as_older_clients_and_as_olmo_write_them_are_the_same(message: dic
 
 
 def test_rows_with_functions_are_counted(tmp_path: Path) -> None:
-    found = check(tmp_path, CHAT, CHAT | {"tools": [ADD]}, {"messages": [QUESTION, calling("add", {})]})
-    assert (found.rows, found.functions) == (3, 2)
+    quoted = {"role": "user", "content": "What do <functions> and <function_calls> mean?"}
+    rows = [CHAT, CHAT | {"tools": [ADD]}, {"messages": [QUESTION, calling("add", {})]}]
+    found = check(tmp_path, *rows, {"messages": [quoted, ANSWER]})
+    assert (found.rows, found.functions) == (4, 2)

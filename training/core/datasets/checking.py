@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from training.core.datasets.formats import read_row
+from training.core.datasets.functions import holds_functions
 from training.core.datasets.limits import BAD_SHARE_MAX, LOOKED_AT_FIRST, ROW_BYTES_MAX, ROWS_MAX
 from training.core.datasets.lines import Line, check_file, read_lines
 from training.core.datasets.parsing import parse_row
 from training.core.datasets.problems import Problems, RowError
 from training.core.datasets.repeats import Repeats
-from training.core.datasets.rows import ChatRow, Row
+from training.core.datasets.rows import ChatRow, Row, texts_of
 from training.core.errors import DatasetError
-from training.core.functions import CALLS_OPEN, FUNCTIONS_OPEN
 from training.core.verifiers.verdict import THINK_END
 from training.core.verifiers.verifiers import Verifiers
 
@@ -50,12 +50,12 @@ class Findings:
         self.format = self.format or row.format
         if row.format != self.format:
             raise RowError("other-format", f"it is of the format {row.format}, those before of {self.format}")
-        texts = list(row.texts())
+        texts = texts_of(row)
         self.rows += 1
         self.turns += len(texts)
         self.characters += sum(map(len, texts))
         self.thinking += isinstance(row, ChatRow) and any(THINK_END in text for text in texts)
-        self.functions += any(FUNCTIONS_OPEN in text or CALLS_OPEN in text for text in texts)
+        self.functions += holds_functions(row.said)
         self.repeats.add(line, texts)
 
     def to_json(self) -> dict[str, Any]:

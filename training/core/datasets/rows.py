@@ -1,6 +1,5 @@
 """What a row can be: a conversation, a preference, or a prompt with a verifier."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +18,9 @@ class ChatRow:
     """How the row came to be, for whoever finds it behind an answer."""
     format = CHAT
 
-    def texts(self) -> Iterator[str]:
-        yield from (turn.content for turn in self.turns)
+    @property
+    def said(self) -> Turns:
+        return self.turns
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ class PreferenceRow:
     origin: str = ""
     format = PREFERENCE
 
-    def texts(self) -> Iterator[str]:
-        yield from (turn.content for turn in (*self.prompt, *self.chosen, *self.rejected))
+    @property
+    def said(self) -> Turns:
+        return (*self.prompt, *self.chosen, *self.rejected)
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,14 @@ class PromptRow:
     origin: str = ""
     format = PROMPT
 
-    def texts(self) -> Iterator[str]:
-        yield from (turn.content for turn in self.turns)
+    @property
+    def said(self) -> Turns:
+        return self.turns
 
 
 Row = ChatRow | PreferenceRow | PromptRow
+
+
+def texts_of(row: Row) -> list[str]:
+    """What stands in all of its turns."""
+    return [turn.content for turn in row.said]

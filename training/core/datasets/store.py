@@ -13,7 +13,7 @@ from tracing.core.stores.manifest import Manifest
 from tracing.core.text.tokenizer import TextTokenizer
 from training.core.chat import SPECIAL_TOKENS
 from training.core.datasets.documents import RowDocument, Upload, documents_of
-from training.core.datasets.rows import Row
+from training.core.datasets.rows import Row, texts_of
 from training.core.errors import DatasetError
 from training.core.functions import FUNCTIONS
 from training.core.tokenizer import open_tokenizer_file
@@ -87,7 +87,7 @@ def without_tokens(rows: Iterable[tuple[int, Row]], tokens: list[str]) -> Iterat
     """The rows; DatasetError at one that spells out one of the tokens."""
     for line, row in rows:
         for token in tokens:
-            if any(token in text for text in row.texts()):
+            if any(token in text for text in texts_of(row)):
                 raise DatasetError(
                     f"line {line:,} spells out {token}, a special token of the checkpoint's tokenizer: "
                     "change it there, or leave the row out"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from training.core.chat import SPECIAL_TOKENS, Turn
-from training.core.datasets.functions import in_call_order, said_beside
+from training.core.datasets.calls import in_call_order, said_beside
 from training.core.datasets.limits import MESSAGES_MAX
 from training.core.datasets.parsing import shown, type_name
 from training.core.datasets.problems import RowError
@@ -60,8 +60,7 @@ def turns_of(messages: Any, where: str) -> tuple[Turn, ...]:
         raise RowError("shape", f"{where} is {type_name(messages)}: write a list of messages")
     if len(messages) > MESSAGES_MAX:
         raise RowError("long", f"{where} has {len(messages):,} messages: {MESSAGES_MAX:,} at most")
-    ordered = in_call_order(messages, where)
-    return tuple(turn_of(message, f"{where}[{place}]") for place, message in enumerate(ordered))
+    return tuple(turn_of(message, f"{where}[{number}]") for number, message in in_call_order(messages, where))
 
 
 def turn_of(message: Any, where: str) -> Turn:
