@@ -6,15 +6,17 @@ from pathlib import Path
 
 
 def names() -> list[str]:
-    """Benchmarks are the modules here with a main(); those called *_child are started by others.
+    """Benchmarks are the modules and packages here with a main(); those called *_child are started by others.
 
     `corpora` has none: it makes the stores that others measure on, in advance if you like.
     """
-    modules = sorted(Path(__file__).parent.glob("*.py"))
+    here = Path(__file__).parent
+    modules = {module.stem: module for module in here.glob("*.py") if module.stem != "__main__"}
+    modules |= {module.parent.name: module for module in here.glob("*/__main__.py")}
     return [
-        m.stem
-        for m in modules
-        if m.stem != "__main__" and not m.stem.endswith("_child") and "def main() -> None:" in m.read_text()
+        name
+        for name, module in sorted(modules.items())
+        if not name.endswith("_child") and "def main() -> None:" in module.read_text()
     ]
 
 

@@ -1,4 +1,4 @@
-"""Asks a site for pages and answers: benchmarks/crowd.py starts it, being busy with thousands of streams.
+"""Asks a site for pages and answers: the benchmark starts it, being busy with thousands of streams.
 
 A line in says how many of what, a line out the times in ms.
 """

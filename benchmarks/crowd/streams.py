@@ -1,4 +1,4 @@
-"""Thousands of pages that hold the stream of an answer open: for benchmarks/crowd.py."""
+"""Thousands of pages that hold the stream of an answer open."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from benchmarks.crowd_site import Held, Web, emptied
+from benchmarks.crowd.site import Held, Web, emptied
 from benchmarks.measuring import Row
 from benchmarks.smoothness import make_thread, spread
 

@@ -19,10 +19,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from benchmarks import measuring
-from benchmarks.crowd_programs import programs
-from benchmarks.crowd_site import Web, engine, web_process
-from benchmarks.crowd_slow import slow_clients, slow_readers
-from benchmarks.crowd_streams import WORDS, streams
+from benchmarks.crowd.programs import programs
+from benchmarks.crowd.site import Web, engine, web_process
+from benchmarks.crowd.slow import slow_clients, slow_readers
+from benchmarks.crowd.streams import WORDS, streams
 from benchmarks.live import site
 from benchmarks.measuring import Row
 from benchmarks.smoothness import spread

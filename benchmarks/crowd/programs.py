@@ -1,4 +1,4 @@
-"""Many answers of /v1 that stream at the same time: for benchmarks/crowd.py."""
+"""Many answers of /v1 that stream at the same time."""
 
 import asyncio
 import json
@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
-from benchmarks.crowd_site import CHAT, Held, Web, emptied, question
-from benchmarks.crowd_streams import alone
+from benchmarks.crowd.site import CHAT, Held, Web, emptied, question
+from benchmarks.crowd.streams import alone
 from benchmarks.measuring import Row
 from benchmarks.smoothness import spread
 

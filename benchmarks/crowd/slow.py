@@ -1,11 +1,11 @@
-"""Clients that send or read very slowly: for benchmarks/crowd.py."""
+"""Clients that send or read very slowly."""
 
 import asyncio
 import socket
 import time
 
-from benchmarks.crowd_site import Web, open_connections
-from benchmarks.crowd_streams import write
+from benchmarks.crowd.site import Web, open_connections
+from benchmarks.crowd.streams import write
 from benchmarks.measuring import Row
 from benchmarks.smoothness import make_thread, spread
 

@@ -1,4 +1,4 @@
-"""A site in a process of its own, with one engine, what its web process takes: for benchmarks/crowd.py."""
+"""A site in a process of its own, with one engine, what its web process takes."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from playground.demo.supervisor import log_tail
 from tests.sites import free_port
 from training.core.serving.engine_process import EngineConfig, EngineProcess
 
-ENGINE_PYTHON = Path(__file__).resolve().parent.parent / ".venv-engine/bin/python"
+ENGINE_PYTHON = Path(__file__).resolve().parents[2] / ".venv-engine/bin/python"
 ENGINE_START_S = 300.0
 CHAT = "/v1/chat/completions"
 
@@ -73,7 +73,7 @@ class Asker:
 
     def __init__(self, port: int, key: str) -> None:
         body = json.dumps(question("%d", 8))
-        command = [sys.executable, "-m", "benchmarks.crowd_child", str(port), key, body]
+        command = [sys.executable, "-m", "benchmarks.crowd.child", str(port), key, body]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self._process = subprocess.Popen(command, text=True, **pipes)
 
