@@ -113,18 +113,16 @@ def preferences(thread: Thread) -> Iterator[tuple[Rating, Json]]:
     """A good answer over each that was rated otherwise and stands beside it."""
     for rating in good_ratings(thread):
         chosen = rating.message
-        path = path_to(chosen)
         if chosen.parent_id is None:
             continue
+        asked = asked_of(path_to(chosen), learned=set())
         for rejected in worse_beside(chosen):
-            yield (
-                rating,
-                {
-                    "input": asked_of(path, learned=set()),
-                    "preferred_output": [answer_of(chosen)],
-                    "non_preferred_output": [answer_of(rejected)],
-                },
-            )
+            row = {
+                "input": asked,
+                "preferred_output": [answer_of(chosen)],
+                "non_preferred_output": [answer_of(rejected)],
+            }
+            yield rating, row
 
 
 def worse_beside(chosen: Message) -> list[Message]:

@@ -10,7 +10,7 @@ from accounts.limits.services import LimitsUnavailable, OverLimit, Spender, admi
 from playground.chat.threads import Prompt, ThreadBusyError, add_answer, one_at_a_time
 from playground.core.think_split import split_thinking
 from playground.core.tools import ToolCall
-from playground.core.tools.functions import MAX_RESULT_CHARACTERS
+from playground.core.tools.functions import KEPT_RESULT_CHARACTERS, MAX_RESULT_CHARACTERS
 from playground.core.tools.offer import Offer
 from playground.core.tools.servers import CALL_TIMEOUT_S
 from playground.models import Message, MessageState, Role
@@ -99,7 +99,7 @@ def answer_by_hand(record: CallRecord, result: str) -> bool:
 
 def settle(record: CallRecord, state: CallState, result: str, *, before: CallState) -> bool:
     found = CallRecord.objects.filter(pk=record.pk, state=before)
-    fields = {"state": state, "result": result[: MAX_RESULT_CHARACTERS + 100], "settled_at": timezone.now()}
+    fields = {"state": state, "result": result[:KEPT_RESULT_CHARACTERS], "settled_at": timezone.now()}
     return bool(found.update(**fields))
 
 

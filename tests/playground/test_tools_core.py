@@ -13,6 +13,8 @@ from playground.core.tools import CallSplitter, Function, ToolCall, calls_text, 
 from tests.playground.olmo3_templates import OF_THE_TRAINING_CODE, PUBLISHED
 from tests.playground.tiny_model import CHATML
 from training.core.chat import WITH_FUNCTIONS
+from training.core.datasets.formats import read_chat
+from training.core.functions import ARGUMENT_NAME, CALLS_CLOSE, CALLS_OPEN, FUNCTION_NAME
 
 WEATHER = Function(
     "get_weather", "The weather of a city.", {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -179,3 +181,18 @@ def test_a_deep_schema_is_refused() -> None:
 def test_two_functions_of_one_name_are_refused() -> None:
     with pytest.raises(ParameterError, match="Two functions"):
         read_functions([WEATHER.to_dict(), WEATHER.to_dict()])
+
+
+@given(
+    name=st.from_regex(FUNCTION_NAME, fullmatch=True),
+    arguments=st.dictionaries(
+        st.from_regex(ARGUMENT_NAME, fullmatch=True).filter(str.isprintable), values, max_size=3
+    ),
+)
+def test_a_call_that_a_model_was_taught_is_read_back_as_it_stood_in_the_row(
+    name: str, arguments: dict[str, Any]
+) -> None:
+    called = {"function": {"name": name, "arguments": json.dumps(arguments)}}
+    row = read_chat({"messages": [*ASKED, {"role": "assistant", "content": None, "tool_calls": [called]}]})
+    block = row.turns[-1].content.removeprefix(CALLS_OPEN).removesuffix(CALLS_CLOSE)
+    assert [(call.name, call.arguments) for call in parse(block)] == [(name, arguments)]

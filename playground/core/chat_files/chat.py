@@ -12,13 +12,11 @@ from pydantic import (
     model_validator,
 )
 
-from playground.core.tools.functions import MAX_RESULT_CHARACTERS
+from playground.core.tools.functions import KEPT_RESULT_CHARACTERS
 
 TEXT_CHARACTERS_MAX = 1_000_000
 MESSAGES_MAX = 5_000
 TOKENS_MAX = 1_000_000
-CUT_NOTE_CHARACTERS = 100
-"""What a call's result may say beyond its limit: that more was cut."""
 
 Name = Annotated[str, Field(max_length=200)]
 Id = Annotated[str, Field(min_length=1, max_length=100)]
@@ -48,7 +46,7 @@ class FileCall(BaseModel):
     function: Name
     arguments: dict[str, Any] = {}
     state: Literal["waiting", "done", "failed", "refused"]
-    result: Annotated[str, Field(max_length=MAX_RESULT_CHARACTERS + CUT_NOTE_CHARACTERS)] = ""
+    result: Annotated[str, Field(max_length=KEPT_RESULT_CHARACTERS)] = ""
 
 
 class FileMessage(BaseModel):

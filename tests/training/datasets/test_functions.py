@@ -18,7 +18,7 @@ from training import runner
 from training.core.chat import CHATML, render_chatml
 from training.core.checkpoints import read_checkpoint
 from training.core.datasets.formats import read_chat
-from training.core.functions import FUNCTION_NAME, call_text
+from training.core.functions import call_text
 from training.core.tokenizer import save_tokenizer, train_tokenizer, write_template
 from training.datasets.services import upload_dataset
 from training.datasets.validation import work_on
@@ -64,11 +64,6 @@ def test_what_is_trained_on_is_what_is_served_to_the_letter(
     messages = [*system, QUESTION, calling("add", json.dumps(arguments)), result("call_1"), ANSWER]
     row = read_chat({"messages": messages, "tools": [ADD]})
     assert render_chatml(row.turns).text == served(engine, system, arguments)
-
-
-@given(st.from_regex(FUNCTION_NAME, fullmatch=True))
-def test_every_name_that_a_page_takes_can_be_learned(name: str) -> None:
-    read_chat({"messages": [QUESTION, calling(name, {})]})
 
 
 def brought(owner: User, *rows: Any) -> Dataset:
