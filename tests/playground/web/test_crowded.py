@@ -1,7 +1,6 @@
 """Connections beyond what the web process takes: a clear no, and a way back."""
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,11 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from playground.web.__main__ import CONNECTIONS_MAX, SPARE_FILES, connections_for
 from playground.web.crowded import RETRY_AFTER_S, WORDS
-from playground.web.slow_clients import PatientProtocol
+from tests.playground.web.serving import serving
 
 MOST = 3
 
@@ -26,17 +24,8 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    config = uvicorn.Config(
-        application, port=0, http=PatientProtocol, lifespan="off", log_level="error", limit_concurrency=MOST
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join()
+    with serving(application, limit_concurrency=MOST) as port:
+        yield port
 
 
 def get(port: int, path: str = "/") -> httpx.Response:

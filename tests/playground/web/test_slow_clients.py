@@ -2,16 +2,15 @@
 
 import asyncio
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import uvicorn
 from pytest_django import Settings
 
-from playground.web.slow_clients import HEAD_BYTES_MAX, PatientProtocol
+from playground.web.slow_clients import HEAD_BYTES_MAX
+from tests.playground.web.serving import serving
 
 WAIT_S = 0.2
 FAR_LONGER_S = 20.0
@@ -49,17 +48,8 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture(scope="module", params=["uvloop", "asyncio"])
 def port(request: pytest.FixtureRequest) -> Iterator[int]:
-    config = uvicorn.Config(
-        application, port=0, http=PatientProtocol, loop=request.param, lifespan="off", log_level="error"
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join()
+    with serving(application, loop=request.param) as port:
+        yield port
 
 
 @pytest.fixture
