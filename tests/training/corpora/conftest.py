@@ -9,18 +9,10 @@ from pytest_django import Settings
 from tokenizers import Tokenizer
 
 from accounts.audit import Actor
-from tests.playground.tiny_model import write_checkpoint
-from tests.training.exchange.test_importing import write_corpus
+from tests.training.elsewhere import write_corpus
 from training.exchange.importing import import_model
 from training.models import Checkpoint
 from training.registry import register_checkpoint
-
-
-@pytest.fixture(scope="package")
-def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "elsewhere"
-    write_checkpoint(folder, seed=5, hidden=64)
-    return folder
 
 
 @pytest.fixture

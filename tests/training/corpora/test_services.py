@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from accounts.audit import Actor
 from accounts.models import AuditEntry
-from tests.training.exchange.test_importing import TEXT, write_corpus
+from tests.training.elsewhere import TEXT, write_corpus
 from tracing.core.errors import InputError
 from training.core.checkpoints import MANIFEST, read_checkpoint
 from training.core.errors import CheckpointError, ImportRefused, TrainingError

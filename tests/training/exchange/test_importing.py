@@ -16,11 +16,10 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from accounts.audit import Actor
 from accounts.models import AuditEntry
-from tests.playground.tiny_model import CHATML, write_checkpoint
-from tracing.core.building.writer import StoreWriter
+from tests.playground.tiny_model import CHATML
+from tests.training.elsewhere import TEXT, write_corpus
 from tracing.core.errors import StoreError
 from tracing.core.text.tokenizer import TextTokenizer
-from tracing.services import register_store
 from training.core.checkpoints import read_checkpoint
 from training.core.errors import CheckpointError, ImportRefused, TrainingError
 from training.core.importing.inspection import inspect_model
@@ -32,21 +31,12 @@ from training.models import Checkpoint
 from training.traces import trace_checkpoint
 
 BY = Actor("test")
-TEXT = "Wrap a single paragraph of text, returning a list of wrapped lines."
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model's directory as save_pretrained writes it, in one file."""
-    folder = tmp_path_factory.mktemp("models") / "sound"
-    write_checkpoint(folder, seed=11, hidden=64)
-    return folder
 
 
 @pytest.fixture
-def folder(sound: Path, tmp_path: Path) -> Path:
+def folder(model_folder: Path, tmp_path: Path) -> Path:
     """A copy to be damaged."""
-    return Path(shutil.copytree(sound, tmp_path / "model"))
+    return Path(shutil.copytree(model_folder, tmp_path / "model"))
 
 
 @pytest.fixture
@@ -69,19 +59,6 @@ def _nothing_left(home: Path, db: None) -> Any:
 
 def take(folder: Path, **options: Any) -> Checkpoint:
     return import_model(folder=folder, name="imported-one", by=BY, **options)
-
-
-def write_corpus(home: Path, tokenizer: Path, name: str) -> str:
-    """A registered store of one text in the tokenizer of that directory."""
-    reader = TextTokenizer.open(tokenizer)
-    path = home / "stores" / name
-    shutil.rmtree(path, ignore_errors=True)
-    described = {"dtype": "u16", "stage": "pretrain", "source": "test", "licence": "CC0-1.0"}
-    with StoreWriter(path, name=name, tokenizer=reader.digest, **described) as writer:
-        writer.add(reader.encode(TEXT)[0], {"id": "one", "title": "wrap"})
-        writer.publish()
-    register_store(path)
-    return name
 
 
 def log_probabilities(model: Any) -> torch.Tensor:
