@@ -11,7 +11,7 @@ from tracing.core.errors import Cancelled, InputError
 from tracing.services import open_store, open_tokenizer
 from training.core.batches import read_batch
 from training.core.recipe_files import STAGES
-from training.core.store_order import document_lengths, store_order
+from training.core.store_order import store_order
 from training.lineage import Lineage, lineage_stores
 from training.models import Checkpoint, Flow, TrainedOn
 from training.traces import live_trace, trace_answer, trace_checkpoint, tracer_for
@@ -89,7 +89,7 @@ def checkpoint_recipe(checkpoint: Checkpoint) -> dict[str, object]:
 
 def test_document_lengths_are_those_of_the_documents(pretrained: Checkpoint) -> None:
     store = open_store(lineage_stores(pretrained)[0])
-    lengths = document_lengths(store).tolist()
+    lengths = store.document_lengths().tolist()
     assert lengths == [len(store.token_ids(document)) for document in range(store.documents)]
 
 

@@ -17,7 +17,6 @@ from training.core.loss import next_token_loss
 from training.core.order import DataOrder, PairOrder
 from training.core.preference import pair_accuracy
 from training.core.recipe import TrainRecipe
-from training.core.store_order import document_lengths
 from training.core.subset import SubsetOrder, split
 
 
@@ -36,7 +35,7 @@ def mean_loss(
 ) -> float | None:
     """Of the labelled tokens of these documents, in nats a token; None where there are none. Documents are
     cut at `width` tokens."""
-    lengths = document_lengths(store)
+    lengths = store.document_lengths()
     inner = DataOrder(lengths[documents_N], seed=0, sequence_length=width, batch_size=1, packing="whole")
     total, tokens = 0.0, 0
     with evaluating(model):
@@ -55,7 +54,7 @@ def held_out_pairs(model: Any, store: TokenStore, recipe: TrainRecipe, padding: 
     are."""
     if not recipe.held_out:
         return {}
-    lengths = document_lengths(store)
+    lengths = store.document_lengths()
     _, held_N = split(len(lengths), recipe.held_out, pairs=True)
     inner = PairOrder(lengths[held_N], seed=0, sequence_length=recipe.sequence_length, batch_size=1)
     order = SubsetOrder(inner, held_N, len(lengths))

@@ -20,7 +20,7 @@ AnyOrder = StoreOrder | ShareOrder | MixedOrder
 def store_order(store: TokenStore, recipe: TrainRecipe) -> StoreOrder:
     """The order in which a stage with this recipe reads this store."""
     return new_order(
-        document_lengths(store),
+        store.document_lengths(),
         seed=recipe.seed,
         sequence_length=recipe.sequence_length,
         batch_size=recipe.batch_size,
@@ -57,7 +57,7 @@ def mixed_order(mixture: Mixture, recipe: TrainRecipe) -> MixedOrder:
     """The order in which a stage with this recipe reads two stores together."""
     first, second = (
         new_share_order(
-            document_lengths(store),
+            store.document_lengths(),
             seed=recipe.seed,
             sequence_length=recipe.sequence_length,
             batch_size=recipe.batch_size,
@@ -91,8 +91,3 @@ def count_steps(order: AnyOrder, recipe: TrainRecipe) -> int:
     """Steps of the whole stage, at least one."""
     by_tokens = -(-recipe.tokens // (recipe.batch_size * recipe.sequence_length))
     return max(1, by_tokens or order.steps_in_epochs(recipe.epochs))
-
-
-def document_lengths(store: TokenStore) -> NDArray[np.int64]:
-    """Tokens of each document, shape [documents], from the offsets alone."""
-    return store.document_lengths()

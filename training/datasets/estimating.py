@@ -12,7 +12,6 @@ from training.core.datasets.estimates import TRAINING_FLOPS, Estimate, ModelSize
 from training.core.datasets.measures import Truncation, truncation
 from training.core.datasets.rows import PREFERENCE
 from training.core.errors import DatasetError
-from training.core.store_order import document_lengths
 from training.datasets.models import Dataset
 from training.fine_tuning.defaults import batch_for, context_of, model_config, sequence_for
 from training.models import Checkpoint
@@ -40,7 +39,7 @@ def estimate_dataset(
             f"{dataset.name} was not counted in the tokens of {checkpoint} yet: ask for that first"
         )
     with TokenStore.open(settings.HOME / "stores" / measured["store"]) as store:
-        lengths = document_lengths(store)
+        lengths = store.document_lengths()
     length = sequence_length or sequence_for(lengths, context_of(checkpoint))
     pairs = dataset.format == PREFERENCE
     rows = lengths.size / 2 if pairs else float(lengths.sum()) / length

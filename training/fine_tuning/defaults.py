@@ -12,7 +12,6 @@ from tracing.services import open_store
 from training.core.checkpoints import read_checkpoint
 from training.core.recipe import TrainRecipe
 from training.core.recipe_files import STAGES
-from training.core.store_order import document_lengths
 from training.fine_tuning.stages import family
 from training.lineage import ancestors_of
 from training.models import Checkpoint
@@ -38,7 +37,7 @@ def default_settings(*, stage: str, parent: Checkpoint, store: Store | None) -> 
 
 def sizes_for(stage: str, parent: Checkpoint, store: Store) -> dict[str, Any]:
     """Sequences that hold nearly every document, and batches small enough for a run of some steps."""
-    lengths = document_lengths(open_store(store))
+    lengths = open_store(store).document_lengths()
     sequence = sequence_for(lengths, context_of(parent))
     documents = len(lengths) // 2 if family(stage) == "dpo" else len(lengths)
     shared = {"sequence_length": sequence, "held_out": min(HELD_OUT_MOST, int(documents * HELD_OUT_SHARE))}

@@ -9,7 +9,6 @@ from tracing.services import open_store
 from training.core.datasets.estimates import Estimate, Work, estimate
 from training.core.datasets.measures import Truncation, truncation
 from training.core.datasets.rows import CHAT, PREFERENCE, PROMPT
-from training.core.store_order import document_lengths
 from training.datasets.estimating import measured_speed, model_size
 from training.fine_tuning.stages import family
 from training.models import Checkpoint
@@ -29,7 +28,7 @@ class Forecast:
 
 def forecast(*, stage: str, parent: Checkpoint, store: Store, settings: Mapping[str, Any]) -> Forecast:
     """Raises TrainingError or TracingError for a checkpoint or store that cannot be read."""
-    lengths = document_lengths(open_store(store))
+    lengths = open_store(store).document_lengths()
     kind = KINDS.get(family(stage), CHAT)
     documents = lengths.size // 2 if kind == PREFERENCE else lengths.size
     kept = max(1, documents - int(settings.get("held_out") or 0)) / documents

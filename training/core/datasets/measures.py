@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracing.core.stores.store import TokenStore
-from training.core.store_order import document_lengths
 
 LONGEST_LISTED = 10
 QUANTILES = (0.5, 0.9, 0.99)
@@ -27,7 +26,7 @@ class Truncation:
 def measure_store(store: TokenStore) -> dict[str, Any]:
     """Counts, a histogram by powers of two (`[from, to, documents]`, both ends included), quantiles and the
     longest documents with their rows."""
-    lengths = document_lengths(store)
+    lengths = store.document_lengths()
     longest = np.argsort(-lengths, kind="stable")[:LONGEST_LISTED].tolist()
     return {
         "documents": int(lengths.size),

@@ -13,7 +13,6 @@ from typing import Any
 from tracing.core.stores.store import TokenStore
 from training.core.errors import TrainingError
 from training.core.rl.tasks import Asked
-from training.core.store_order import document_lengths
 from training.core.subset import split
 from training.core.verifiers.verdict import VerifierError
 from training.core.verifiers.verifiers import Verifiers
@@ -41,7 +40,7 @@ class Prompts:
     ) -> None:
         self._store, self._verifiers, self._warn = store, verifiers, warn
         self._warned, self._lock = set[str](), threading.Lock()
-        lengths = document_lengths(store).tolist()
+        lengths = store.document_lengths().tolist()
         room = [number for number, length in enumerate(lengths) if 0 < length < context]
         if len(room) < len(lengths):
             warn(f"{store.path.name}: {len(lengths) - len(room)} prompts leave no room for an answer")
