@@ -11,7 +11,7 @@ from kombu.exceptions import KombuError
 
 from tracing.core.cancelling import stop_if_cancelled
 from tracing.core.nodes import wire
-from tracing.core.nodes.node_store import OTHER_VERSION, Question, Reply
+from tracing.core.nodes.answers import OTHER_VERSION, Question, Reply
 from tracing.nodes.announcing import connection
 
 TASK: Final = "tracing.nodes.tasks.answer_question"

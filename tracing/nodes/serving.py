@@ -7,7 +7,7 @@ from typing import Any
 from tracing.cache import Cache
 from tracing.core.errors import StoreMismatch, StoreMissing, TracingError
 from tracing.core.nodes import wire
-from tracing.core.nodes.node_store import Question, Reply
+from tracing.core.nodes.answers import Question, Reply
 from tracing.core.nodes.questions import answer
 from tracing.core.stores.manifest import read_manifest
 from tracing.core.stores.store import TokenStore

@@ -16,7 +16,8 @@ from tracing.core.engines.engine import Place, Terms
 from tracing.core.errors import TracingError, Unanswered
 from tracing.core.matching.corpus import Corpus
 from tracing.core.nodes import wire
-from tracing.core.nodes.node_store import Ask, NodeStore, Question, Reply
+from tracing.core.nodes.answers import Ask, Question, Reply
+from tracing.core.nodes.node_store import NodeStore
 from tracing.core.nodes.questions import answer
 from tracing.core.stores.store import TokenStore
 from tracing.core.trace import Tracer, TraceRequest

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from tracing.core.bytes.twin import FOLDER, ByteTwin
 from tracing.core.errors import TracingError
 from tracing.core.nodes import wire
-from tracing.core.nodes.node_store import Ask, NodeStore, Question, Reply
+from tracing.core.nodes.answers import Ask, Question, Reply
+from tracing.core.nodes.node_store import NodeStore
 from tracing.core.nodes.questions import answer
 from tracing.core.stores.store import TokenStore
 

@@ -2,10 +2,10 @@
 
 import contextvars
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from tracing.core.engines.engine import Cancel, Excerpt, Longs, Place, Ranges, Terms
 from tracing.core.errors import InputError, StoreMissing, Unanswered
 from tracing.core.matching.query import Query
-from tracing.core.nodes.questions import excerpt_of
+from tracing.core.nodes.answers import (
+    OTHER_VERSION,
+    Ask,
+    Question,
+    Whole,
+    checked_array,
+    checked_excerpts,
+    checked_wholes,
+)
 from tracing.core.stores.manifest import Manifest
 from tracing.core.stores.store import TokenStore
 from tracing.core.stores.unigrams import Unigrams
@@ -21,37 +29,7 @@ from tracing.core.stores.unigrams import Unigrams
 LIMIT_S: Final = 5.0
 LENGTHS_ASKED: Final = 1 << 20
 """Documents whose lengths one answer holds: 4 MiB."""
-OTHER_VERSION: Final = "its node answers in another way: run the same version everywhere."
 _deadline: contextvars.ContextVar[float | None] = contextvars.ContextVar("deadline", default=None)
-
-
-class Question(NamedTuple):
-    """What is asked of the node that holds a store; `digest` is of the build of the store that is meant."""
-
-    store: str
-    digest: str
-    operation: str
-    arguments: Mapping[str, Any]
-
-
-class Whole(NamedTuple):
-    """A document of a store: the bytes start..stop of tokenized.N of its shard, which are these ids."""
-
-    shard: int
-    start: int
-    stop: int
-    token_ids: NDArray[Any]
-
-
-class Reply(NamedTuple):
-    """What a node said: a value, or the reason why it has none."""
-
-    value: Any
-    reason: str = ""
-
-
-Ask = Callable[[Sequence[Question], float], Sequence[Reply]]
-"""Puts questions to their nodes, all at once, and waits for the answers until a time of time.monotonic()."""
 
 
 class NodeStore:
@@ -73,7 +51,7 @@ class NodeStore:
     def unigrams(self) -> Unigrams:
         """How often each id occurs in the store, asked for once. Unanswered where its node does not say."""
         [found] = NodeEngine([self]).ask("unigrams", [{}])
-        return _array(found, (-1, 2), self)
+        return checked_array(found, (-1, 2), self.manifest)
 
     @property
     def documents(self) -> int:
@@ -162,7 +140,10 @@ class NodeEngine:
 
     def longest_matches(self, query: Query, cancelled: Cancel | None) -> Longs:
         found = self.ask("lengths", [{"token_ids": query.token_ids}] * len(self._stores))
-        shaped = [_array(f, (query.size,), store) for f, store in zip(found, self._stores, strict=True)]
+        shaped = [
+            checked_array(f, (query.size,), store.manifest)
+            for f, store in zip(found, self._stores, strict=True)
+        ]
         lengths: Longs = np.maximum.reduce(shaped)
         return lengths
 
@@ -174,7 +155,7 @@ class NodeEngine:
         asked = {"token_ids": query.token_ids, "starts": starts, "stops": stops}
         found = self.ask("ranges", [asked] * len(self._stores))
         shaped = [
-            _array(f, (2, store.manifest.shards, starts.size), store)
+            checked_array(f, (2, store.manifest.shards, starts.size), store.manifest)
             for f, store in zip(found, self._stores, strict=True)
         ]
         return Ranges(*np.concatenate(shaped, axis=1))
@@ -188,7 +169,7 @@ class NodeEngine:
         found = np.empty((ranks.size, 4), dtype=np.int64)
         for store, mine, places in zip(self._stores, chosen, self.ask("places", asked), strict=True):
             if places is not None:
-                found[mine] = _array(places, (mine.size, 4), store)
+                found[mine] = checked_array(places, (mine.size, 4), store.manifest)
         return found
 
     def read(self, places: Sequence[Place], terms: Terms) -> list[Excerpt]:
@@ -204,14 +185,16 @@ class NodeEngine:
         found: dict[int, Excerpt] = {}
         for store, mine, excerpts in zip(self._stores, chosen, self.ask("documents", asked), strict=True):
             if mine.size:
-                found |= dict(zip(mine.tolist(), _excerpts(excerpts, mine.size, store), strict=True))
+                found |= dict(
+                    zip(mine.tolist(), checked_excerpts(excerpts, mine.size, store.manifest), strict=True)
+                )
         return [found[n] for n in range(len(places))]
 
     def wholes(self, documents: Sequence[Sequence[int]]) -> list[list[Whole]]:
         """These documents of each store, with all of their ids."""
         found = self.ask("wholes", [{"documents": list(mine)} for mine in documents])
         return [
-            _wholes(said, len(mine), store)
+            checked_wholes(said, len(mine), store.manifest)
             for said, mine, store in zip(found, documents, self._stores, strict=True)
         ]
 
@@ -239,36 +222,3 @@ class NodeEngine:
     def _fields(self, place: Place, first: int) -> list[Any]:
         """A place as it is sent, its row numbered within its store."""
         return [place.row - first, place.document, place.start, place.stop, place.matches]
-
-
-def _array(found: Any, shape: tuple[int, ...], store: NodeStore) -> Longs:
-    """What a node answered, if it is whole numbers of this shape (-1 for any length); else Unanswered."""
-    if isinstance(found, np.ndarray) and found.dtype == np.int64 and found.ndim == len(shape):
-        sizes = zip(shape, found.shape, strict=True)
-        if all(wanted in (-1, size) for wanted, size in sizes):
-            return found
-    raise Unanswered({store.manifest.digest: OTHER_VERSION})
-
-
-def _wholes(found: Any, wanted: int, store: NodeStore) -> list[Whole]:
-    """What a node answered, if it is so many whole documents; else Unanswered."""
-    width = store.manifest.token_type.width_bytes
-    try:
-        wholes = [Whole(*fields) for fields in found]
-        sound = all(w.token_ids.shape == ((w.stop - w.start) // width,) for w in wholes)
-    except (TypeError, ValueError, AttributeError):
-        sound, wholes = False, []
-    if not sound or len(wholes) != wanted:
-        raise Unanswered({store.manifest.digest: OTHER_VERSION})
-    return wholes
-
-
-def _excerpts(found: Any, wanted: int, store: NodeStore) -> list[Excerpt]:
-    """What a node answered, if it is so many excerpts; else Unanswered."""
-    try:
-        excerpts = [excerpt_of(fields) for fields in found]
-    except (TypeError, ValueError):
-        excerpts = []
-    if len(excerpts) != wanted:
-        raise Unanswered({store.manifest.digest: OTHER_VERSION})
-    return excerpts
