@@ -3,7 +3,7 @@
 import contextvars
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -131,9 +131,13 @@ class Corpus:
         """The ids, checked and ready to be searched for."""
         return Query(self.kinds, token_ids)
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self) -> AbstractContextManager[Any]:
         """Around every use of the methods below: no result leaves unless all that was read is sound."""
+        first, *others = self.parts
+        return self._reading_all() if others else first.engine.reading()
+
+    @contextmanager
+    def _reading_all(self) -> Iterator[None]:
         with ExitStack() as stack:
             for engine, _ in self.parts:
                 stack.enter_context(engine.reading())
@@ -224,6 +228,8 @@ class Corpus:
     def _ask(self, question: Callable[[Part], Answer]) -> list[Answer]:
         """The answers of all parts, the first in this thread and the others meanwhile."""
         first, *others = self.parts
+        if not others:
+            return [question(first)]
         asked = [_pool.submit(contextvars.copy_context().run, question, part) for part in others]
         try:
             answer = question(first)

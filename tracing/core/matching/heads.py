@@ -35,6 +35,7 @@ from tracing.core.matching.words import (
     load_word,
     prefetch,
     store_long,
+    tokens_of,
     touch,
     word_at,
 )
@@ -74,7 +75,7 @@ def _bound(shard: Table, text: Int, lane: Int) -> int:
     shift, heads, word = _level(shard, 1), _level(shard, 2), load_word(lane + WORD)
     before, size = min(load_long(lane + HEAD), heads), load_long(lane + STOP) - load_long(lane + START)
     after, low, low_shared = _first_above(shard, before, word), _zero(), _zero()
-    high, high_shared = shard.size // shard.width, _zero()
+    high, high_shared = tokens_of(shard, shard.size), _zero()
     if before > 0:
         low, low_shared = ((before - 1) << shift) + 1, _shared_with(shard, before - 1, word, text, lane)
     if after < heads:

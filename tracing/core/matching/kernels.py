@@ -43,10 +43,11 @@ from tracing.core.matching.words import (
     inlined,
     load_long,
     store_long,
+    tokens_of,
 )
 from tracing.core.stores.words import WORD_BYTES
 
-ROOM_BYTES = BATCH * LANE_BYTES + LANE_BYTES  # for the lanes, and one that is not needed after all
+ROOM_BYTES = 2 * BATCH * LANE_BYTES
 SHORT, SHORTS = 4, 4  # tokens of a match; after so many short ones in a row the next places are all searched
 MET_BYTES = MET_NUMBERS * WORD_BYTES
 NEAR = 2  # tokens before the end of a match where the next one is looked for first
@@ -82,7 +83,7 @@ def extend_reaches(
     met[i - begin] becomes what `find_ranges` can use of the search for token i, where there was one: the end
     of its match, and between which ranks its range begins, and ends. Its first number is -1 before.
     """
-    sought = Sought(text.ctypes.data, text.size // shard.width, gaps.ctypes.data, gaps.size)
+    sought = Sought(text.ctypes.data, tokens_of(shard, text.size), gaps.ctypes.data, gaps.size)
     lanes, known = room.ctypes.data, met.ctypes.data - begin * MET_BYTES
     places = np.empty(end - begin + 1, dtype=np.int64)  # those after `place` that are known, nearest last
     place, waiting, shorts = begin, 0, 0
@@ -154,8 +155,8 @@ def _note(shard: Table, place: Int, lane: Int, met: Int) -> None:
     """Write to `met` what a lane at its end says of the longest match that begins at token `place`."""
     rank, low_shared, high_shared = (
         load_long(lane + LOW),
-        load_long(lane + LOW_SHARED) // shard.width,
-        load_long(lane + HIGH_SHARED) // shard.width,
+        tokens_of(shard, load_long(lane + LOW_SHARED)),
+        tokens_of(shard, load_long(lane + HIGH_SHARED)),
     )
     tokens = max(low_shared, high_shared)
     is_low, is_high = low_shared == tokens, high_shared == tokens
@@ -198,33 +199,35 @@ def find_ranges(
     known the whole table is searched. An empty result is 0..0. `met` is what
     `extend_reaches` made of it for all tokens, or has no rows.
     """
-    sought = Sought(text.ctypes.data, text.size // shard.width, gaps.ctypes.data, gaps.size)
+    sought = Sought(text.ctypes.data, tokens_of(shard, text.size), gaps.ctypes.data, gaps.size)
     seen, lanes = Met(met.ctypes.data, met.shape[0]), room.ctypes.data
-    for whole in range(2):  # first the bounds of which some ranks are known, then those in the whole table
-        lane = lanes
-        for bound in range(2 * starts.size):  # 2n for lows[n], 2n + 1 for highs[n]
-            n = bound >> 1
-            store_long(lane + START, starts[n] * shard.width)
-            store_long(lane + STOP, stops[n] * shard.width)
-            store_long(lane + LOW, lows[n])
-            store_long(lane + HIGH, highs[n])
-            store_long(lane + AFTER, bound & 1)
-            store_long(lane + BOUND, bound)
-            if _begin(shard, sought, known, lane, seen) == whole:
-                lane += LANE_BYTES
-            count = (lane - lanes) // LANE_BYTES
-            if count == BATCH or (count and bound + 1 == 2 * starts.size):
-                if whole and enter(shard, sought.text, lanes, count) == DAMAGED:
-                    return DAMAGED
-                if _settle(shard, sought, lanes, count) == DAMAGED:
-                    return DAMAGED
-                for done in range(lanes, lane, LANE_BYTES):
-                    rank, number = load_long(done + LOW), load_long(done + BOUND)
-                    if number & 1:
-                        highs[number >> 1] = rank
-                    else:
-                        lows[number >> 1] = rank
-                lane = lanes
+    near, far = np.int64(0), np.int64(0)  # bounds that wait: some ranks are known, or the whole table is left
+    for bound in range(2 * starts.size):  # 2n for lows[n], 2n + 1 for highs[n]
+        n = bound >> 1
+        low, high = _ranks(shard, sought, known, seen, starts[n], stops[n], bound & 1, lows[n], highs[n])
+        lane = lanes + (near if low != UNKNOWN else BATCH + far) * LANE_BYTES
+        shared = min(known, stops[n] - starts[n]) * shard.width
+        store_long(lane + START, starts[n] * shard.width)
+        store_long(lane + STOP, stops[n] * shard.width)
+        store_long(lane + LOW, low)
+        store_long(lane + HIGH, high)
+        store_long(lane + LOW_SHARED, shared)
+        store_long(lane + HIGH_SHARED, shared)
+        store_long(lane + AFTER, bound & 1)
+        store_long(lane + BOUND, bound)
+        near, far = (near + 1, far) if low != UNKNOWN else (near, far + 1)
+        is_last = bound + 1 == 2 * starts.size
+        if near == BATCH or (near and is_last):
+            if _settle(shard, sought, lanes, near, lows, highs) == DAMAGED:
+                return DAMAGED
+            near = np.int64(0)
+        if far == BATCH or (far and is_last):
+            lane = lanes + BATCH * LANE_BYTES
+            if enter(shard, sought.text, lane, far) == DAMAGED:
+                return DAMAGED
+            if _settle(shard, sought, lane, far, lows, highs) == DAMAGED:
+                return DAMAGED
+            far = np.int64(0)
     for n in range(starts.size):
         if lows[n] >= highs[n]:
             lows[n] = highs[n] = 0
@@ -232,32 +235,38 @@ def find_ranges(
 
 
 @inlined
-def _begin(shard: Table, sought: Sought, known: int, lane: Int, met: Met) -> int:
-    """1 if a lane has to look in the whole table, 0 if in the ranks that are then set."""
-    place, stop = load_long(lane + START) // shard.width, load_long(lane + STOP) // shard.width
-    shared = min(known, stop - place) * shard.width
-    store_long(lane + LOW_SHARED, shared)
-    store_long(lane + HIGH_SHARED, shared)
-    if known == 0 and place < met.rows:
-        row = met.place + place * MET_BYTES
+def _ranks(
+    shard: Table, sought: Sought, known: int, met: Met, start: Int, stop: Int, after: Int, low: Int, high: Int
+) -> tuple[Int, Int]:
+    """Between which ranks a bound of the tokens start..stop lies; UNKNOWN if that may be the whole table.
+
+    Those that begin with the first `known` tokens are low..high.
+    """
+    if known == 0 and start < met.rows:
+        row = met.place + start * MET_BYTES
         if load_long(row) == stop:
-            side = row + (1 + 2 * load_long(lane + AFTER)) * WORD_BYTES
-            store_long(lane + LOW, load_long(side))
-            store_long(lane + HIGH, load_long(side + WORD_BYTES))
-            return 1 if load_long(side) == UNKNOWN else 0
+            side = row + (1 + 2 * after) * WORD_BYTES
+            return load_long(side), load_long(side + WORD_BYTES)
         if 0 <= load_long(row) < stop:
-            return 0  # and the range stays empty
-    if _next_gap(sought, place) < stop:
-        store_long(lane + HIGH, load_long(lane + LOW))
-        return 0
-    return 1 if known == 0 else 0
+            return low, high  # and the range stays empty
+    if _next_gap(sought, start) < stop:
+        return low, low
+    return (low, high) if known else (np.int64(UNKNOWN), np.int64(UNKNOWN))
 
 
 @compiled
-def _settle(shard: Table, sought: Sought, lanes: Int, count: Int) -> int:
+def _settle(shard: Table, sought: Sought, lanes: Int, count: Int, lows: Longs, highs: Longs) -> int:
     """Have the first `count` lanes find their bounds: OK or DAMAGED."""
-    entries = shard.size // shard.width
+    entries = tokens_of(shard, shard.size)
     for lane in range(lanes, lanes + count * LANE_BYTES, LANE_BYTES):
         if load_long(lane + LOW) < 0 or load_long(lane + HIGH) > entries:
             return DAMAGED
-    return insert(shard, sought.text, lanes, count)
+    if insert(shard, sought.text, lanes, count) == DAMAGED:
+        return DAMAGED
+    for lane in range(lanes, lanes + count * LANE_BYTES, LANE_BYTES):
+        rank, bound = load_long(lane + LOW), load_long(lane + BOUND)
+        if bound & 1:
+            highs[bound >> 1] = rank
+        else:
+            lows[bound >> 1] = rank
+    return OK

@@ -78,11 +78,12 @@ class Query:
         top = self.kinds[-1].separator
         if not ids.size:
             return
-        if ids.view(np.uint64).max() > top:  # negative ones too: they are the largest so
+        largest = ids.view(np.uint64).max()  # negative ones are larger than all others so
+        if largest > top:
             wrong = ids[(ids < 0) | (ids > top)][0]
             raise InputError(f"Token id {wrong} is outside 0..{top - 1}: use the model's own token ids.")
         for kind in self.kinds:
-            if (ids == kind.separator).any():
+            if largest >= kind.separator and (ids == kind.separator).any():
                 raise InputError(f"Token id {kind.separator} separates documents: it cannot be searched for.")
 
 

@@ -67,16 +67,20 @@ class Shard:
 
         Returns how often these were written since then, for `check_touched`.
         """
+        changes = 0
         for file in self._searched:
             file.check_unchanged()
-        return sum(file.changes for file in self._searched)
+            changes += file.changes
+        return changes
 
     def check_touched(self, changes: int) -> None:
         """StoreDamaged unless all that searches read so far is as it was written, and was all along since
         `check_unchanged` returned `changes`."""
+        now = 0
         for file in self._searched:
             file.check_touched()
-        if sum(file.changes for file in self._searched) != changes:
+            now += file.changes
+        if now != changes:
             raise changed_meanwhile(self.tokenized.path.parent)
 
     @cached_property
