@@ -146,15 +146,33 @@ def test_a_file_that_is_written_while_open_is_refused(path: Path) -> None:
         assert search(corpus, QUERY)[0] == LENGTHS
 
 
-def test_heads_that_are_not_those_of_the_table_do_not_verify(path: Path) -> None:
+@pytest.mark.parametrize("wrong", ["heads", "lcps"])
+def test_heads_that_are_not_those_of_the_table_do_not_verify(path: Path, wrong: str) -> None:
     manifest = read_manifest(path)
     with TokenStore.open(path) as store:
-        tree = Tree(store.shards[0].entries)
-        heads = store.shards[0].take_heads(tree)
-    heads[7] += np.uint64(1)
-    (path / "heads.0").write_bytes(b"".join(heads_content(manifest, 0, tree, heads)))
+        shard = store.shards[0]
+        tree = Tree(shard.entries)
+        heads, lcps = shard.take_heads(tree), shard.take_lcps()
+    (heads if wrong == "heads" else lcps)[7] += 1
+    (path / "heads.0").write_bytes(b"".join(heads_content(manifest, 0, tree, heads, lcps)))
     with pytest.raises(StoreDamaged, match=r"heads\.0"):
         verify_store(path)
+
+
+def test_a_file_of_the_first_format_is_searched_and_brought_up_to_date(path: Path) -> None:
+    manifest, file = read_manifest(path), path / "heads.0"
+    right, newest = answers(path), file.read_bytes()
+    with TokenStore.open(path) as store:
+        tree = Tree(store.shards[0].entries, has_lcps=False)
+        heads = store.shards[0].take_heads(tree)
+    file.write_bytes(b"".join(heads_content(manifest, 0, tree, heads, None)))
+    assert file.stat().st_size < len(newest)
+    assert [answers(path), answers(path, BY_BLOCK)] == [right] * 2
+    verify_store(path)
+    assert add_heads(path, entries_max=0).digest == manifest.digest
+    assert file.read_bytes() == newest
+    with pytest.raises(StoreExists):
+        add_heads(path, entries_max=0)
 
 
 def test_a_large_store_gets_the_file_and_can_have_it_made_again(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from tracing.core.matching import kernels, surroundings
 from tracing.core.matching.query import MET_NUMBERS
 from tracing.core.matching.words import Table
 from tracing.core.stores.heads import Tree
+from tracing.core.stores.layout import block_count
+from tracing.core.stores.words import WORD_BYTES
 
 PAGE, LIBC = mmap.PAGESIZE, ctypes.CDLL(None)
 
@@ -44,10 +46,13 @@ def case(rng: np.random.Generator) -> None:
         pointers -= pointers % width
     table = guarded(pointers.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :pointer].ravel())
     states = [guarded(np.zeros(1, dtype=np.uint8)) for _ in range(4)]
-    tree = Tree(entries, int(rng.integers(0, 3)))
-    heads = guarded(tree.fill(random_words(rng, tree.heads)).view(np.uint8))
+    tree = Tree(entries, int(rng.integers(0, 3)), has_lcps=bool(rng.random() < 0.7))
+    lcps = rng.integers(0, int(rng.choice([16, 256])), entries).astype(np.uint8) if tree.has_lcps else None
+    used = tree.lcp_start + entries if tree.has_lcps else tree.words * WORD_BYTES
+    heads = guarded(tree.laid_out(random_words(rng, tree.heads), lcps)[:used])
     if rng.random() < 0.5:
         heads = bytes_of(rng, heads.size)
+    states[3] = guarded(np.zeros(block_count(used), dtype=np.uint8))
     layout = guarded(tree.layout.view(np.uint8))
     addresses = (array.ctypes.data for array in (data, table, *states[:2], heads, states[3], layout))
     shard = Table._make([*addresses, size, width, pointer])

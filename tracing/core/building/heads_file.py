@@ -8,14 +8,15 @@ from typing import Final
 import numpy as np
 
 from tracing.core.building.partial import sync_directory, write_whole
-from tracing.core.errors import StoreError, StoreExists
-from tracing.core.stores.heads import KEPT_ENTRIES_MAX, STEM, Tree, heads_content
+from tracing.core.errors import StoreDamaged, StoreError, StoreExists
+from tracing.core.stores.heads import KEPT_ENTRIES_MAX, STEM, Tree, heads_content, tree_in
 from tracing.core.stores.layout import pointer_bytes
+from tracing.core.stores.lcp import Bytes, fill_lcps
 from tracing.core.stores.manifest import Manifest, read_manifest
 from tracing.core.stores.store import TokenStore
 from tracing.core.stores.words import Words, pointers_of, words_at
 
-CHUNK_HEADS: Final = 1 << 20
+CHUNK_SUFFIXES: Final = 1 << 22  # at a time, so that a stop from the keyboard is heard
 EVERY_FILE: Final = 1 << 62  # bytes
 
 
@@ -40,10 +41,11 @@ def add_heads(directory: Path, entries_max: int = KEPT_ENTRIES_MAX) -> Manifest:
 
 
 def write_heads(directory: Path, manifest: Manifest, entries_max: int = KEPT_ENTRIES_MAX) -> list[str]:
-    """Write `heads.N` for each shard of more than `entries_max` suffixes that has none; their names."""
+    """Write `heads.N` for each shard of more than `entries_max` suffixes that has none, or one of the first
+    format; their names."""
     lacking = _lacking(directory, manifest, entries_max)
     for number, tree in lacking.items():
-        content = heads_content(manifest, number, tree, _taken(directory, number, tree))
+        content = heads_content(manifest, number, tree, *_taken(directory, number, tree))
         write_whole(directory / f"{STEM}.{number}", partial(_write, content))
     return [f"{STEM}.{number}" for number in lacking]
 
@@ -60,15 +62,24 @@ def _lacking(directory: Path, manifest: Manifest, entries_max: int) -> dict[int,
     return {
         number: Tree(size // width)
         for number, size in enumerate(sizes)
-        if size // width > entries_max and not (directory / f"{STEM}.{number}").exists()
+        if size // width > entries_max and not _is_whole(directory / f"{STEM}.{number}", size // width)
     }
 
 
-def _taken(directory: Path, number: int, tree: Tree) -> Words:
-    """The heads in the order of the table, of files that were just written or checked."""
+def _is_whole(path: Path, entries: int) -> bool:
+    return path.exists() and (not path.is_file() or tree_in(path, entries).has_lcps)
+
+
+def _taken(directory: Path, number: int, tree: Tree) -> tuple[Words, Bytes]:
+    """Heads and LCPs in the order of the table, of files that were just written or checked."""
     data, table = (np.memmap(directory / f"{stem}.{number}", mode="r") for stem in ("tokenized", "table"))
     heads, width = np.empty(tree.heads, dtype=np.uint64), pointer_bytes(data.size)
-    for first in range(0, tree.heads, CHUNK_HEADS):
-        ranks = np.arange(first, min(first + CHUNK_HEADS, tree.heads)) << tree.shift
-        heads[first : first + ranks.size] = words_at(data, pointers_of(words_at(table, ranks * width), width))
-    return heads
+    lcps = np.empty(tree.entries, dtype=np.uint8)
+    for first in range(0, tree.entries, CHUNK_SUFFIXES):
+        part = lcps[first : first + CHUNK_SUFFIXES]
+        ranks = np.arange(first, first + part.size, 1 << tree.shift)
+        pointers = pointers_of(words_at(table, ranks * width), width)
+        heads[first >> tree.shift : (first >> tree.shift) + ranks.size] = words_at(data, pointers)
+        if not fill_lcps(data, table, width, first, part):
+            raise StoreDamaged(f"{directory / f'table.{number}'} points outside the tokens: rebuild it.")
+    return heads, lcps

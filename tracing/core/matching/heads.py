@@ -6,44 +6,49 @@ from tracing.core.matching.search import (
     AFTER,
     HEAD,
     HIGH,
-    HIGH_FROM,
     HIGH_SHARED,
     LANE_BYTES,
     LOW,
-    LOW_FROM,
     LOW_SHARED,
     OK,
     START,
     STOP,
-    UNKNOWN,
     WORD,
     shared_bytes,
 )
 from tracing.core.matching.words import (
-    ALL_ONES,
     DAMAGED,
+    DEPTH,
+    FIRST_LEVEL,
+    HEADS,
+    LCPS,
+    SHIFT,
+    Table,
+    entry,
+    layout,
+    tokens_of,
+    touch,
+)
+from tracing.core.native import (
+    ALL_ONES,
     ONE,
     ZERO,
     Int,
-    Table,
     Word,
     compiled,
-    entry,
     equal_bytes,
     inlined,
     load_long,
     load_word,
     prefetch,
     store_long,
-    tokens_of,
-    touch,
     word_at,
 )
 from tracing.core.stores.heads import NODE_WORDS
 from tracing.core.stores.words import WORD_BYTES
 
 NODE_BYTES = NODE_WORDS * WORD_BYTES
-FIXED, A_LEVEL = 3, 2  # numbers in `levels` before those of the levels, and of each level
+A_LEVEL = 2  # numbers in `levels` of each level
 
 
 @compiled
@@ -53,7 +58,7 @@ def enter(shard: Table, text: Int, lanes: Int, count: Int) -> int:
     Heads that equal the word sought are left inside: only what follows could tell which of their suffixes
     come before it.
     """
-    depth, end = _level(shard, 0), lanes + count * LANE_BYTES
+    depth, end = layout(shard, DEPTH), lanes + count * LANE_BYTES
     for lane in range(lanes, end, LANE_BYTES):
         store_long(lane + WORD, np.int64(_sought(text, lane)))
         store_long(lane + HEAD, 0)
@@ -72,7 +77,7 @@ def enter(shard: Table, text: Int, lanes: Int, count: Int) -> int:
 @inlined
 def _bound(shard: Table, text: Int, lane: Int) -> int:
     """Set the lane's ranks, HEAD heads being smaller than WORD: OK or DAMAGED."""
-    shift, heads, word = _level(shard, 1), _level(shard, 2), load_word(lane + WORD)
+    shift, heads, word = layout(shard, SHIFT), layout(shard, HEADS), load_word(lane + WORD)
     before, size = min(load_long(lane + HEAD), heads), load_long(lane + STOP) - load_long(lane + START)
     after, low, low_shared = _first_above(shard, before, word), _zero(), _zero()
     high, high_shared = tokens_of(shard, shard.size), _zero()
@@ -81,12 +86,11 @@ def _bound(shard: Table, text: Int, lane: Int) -> int:
     if after < heads:
         high, high_shared = after << shift, min(equal_bytes(_head(shard, after), word), size)
     prefetch(shard.table + ((low + high) >> 1) * shard.pointer)
+    prefetch(shard.heads + layout(shard, LCPS) + low)
     store_long(lane + LOW, low)
     store_long(lane + HIGH, high)
     store_long(lane + LOW_SHARED, low_shared)
     store_long(lane + HIGH_SHARED, high_shared)
-    store_long(lane + LOW_FROM, UNKNOWN)
-    store_long(lane + HIGH_FROM, UNKNOWN)
     return DAMAGED if low_shared < 0 else OK
 
 
@@ -103,7 +107,7 @@ def _sought(text: Int, lane: Int) -> Word:
 @compiled
 def _first_above(shard: Table, head: Int, word: Word) -> Int:
     """The first head above `word` from `head` on, where none is below it; or how many heads there are."""
-    depth, heads = _level(shard, 0), _level(shard, 2)
+    depth, heads = layout(shard, DEPTH), layout(shard, HEADS)
     if head >= heads or _head(shard, head) > word:
         return head
     found = _zero()
@@ -116,7 +120,7 @@ def _first_above(shard: Table, head: Int, word: Word) -> Int:
 def _descend(shard: Table, level: Int, before: Int, word: Word) -> Int:
     """How many words of a level are smaller than `word`, if `before` of the level above are."""
     node = _node(shard, level, before)
-    place = shard.heads + _level(shard, FIXED + A_LEVEL * level) + node * NODE_BYTES
+    place = shard.heads + layout(shard, FIRST_LEVEL + A_LEVEL * level) + node * NODE_BYTES
     touch(shard.heads_state, shard.heads, place - shard.heads)
     smaller = np.int64(0)
     for number in range(NODE_WORDS):
@@ -127,7 +131,9 @@ def _descend(shard: Table, level: Int, before: Int, word: Word) -> Int:
 @inlined
 def _expect(shard: Table, level: Int, before: Int) -> None:
     """Have the node that `_descend` will read on its way to the cache."""
-    place = shard.heads + _level(shard, FIXED + A_LEVEL * level) + _node(shard, level, before) * NODE_BYTES
+    place = (
+        shard.heads + layout(shard, FIRST_LEVEL + A_LEVEL * level) + _node(shard, level, before) * NODE_BYTES
+    )
     prefetch(place)
     prefetch(place + NODE_BYTES // 2)
 
@@ -135,7 +141,7 @@ def _expect(shard: Table, level: Int, before: Int) -> None:
 @inlined
 def _node(shard: Table, level: Int, before: Int) -> Int:
     """The node below the last of `before` words, one of the level's whatever these are."""
-    return min(max(before - 1, 0), _level(shard, FIXED + A_LEVEL * level + 1) - 1)
+    return min(max(before - 1, 0), layout(shard, FIRST_LEVEL + A_LEVEL * level + 1) - 1)
 
 
 @inlined
@@ -144,16 +150,10 @@ def _zero() -> Int:
 
 
 @inlined
-def _level(shard: Table, number: Int) -> Int:
-    """A number of the layout."""
-    return np.int64(load_long(shard.levels + number * WORD_BYTES))
-
-
-@inlined
 def _head(shard: Table, number: Int) -> Word:
     """A head, its block marked."""
-    level = _level(shard, 0) - 1
-    place = _level(shard, FIXED + A_LEVEL * level) + number * WORD_BYTES
+    level = layout(shard, DEPTH) - 1
+    place = layout(shard, FIRST_LEVEL + A_LEVEL * level) + number * WORD_BYTES
     touch(shard.heads_state, shard.heads, place)
     return Word(load_word(shard.heads + place))
 
@@ -168,7 +168,7 @@ def _shared_with(shard: Table, number: Int, word: Word, text: Int, lane: Int) ->
     head, start, stop = _head(shard, number), load_long(lane + START), load_long(lane + STOP)
     shared: Int = min(equal_bytes(head, word), stop - start)
     if shared and head << np.uint64(8 * (shared - 1)) == ZERO:
-        position = entry(shard, number << _level(shard, 1))
+        position = entry(shard, number << layout(shard, SHIFT))
         if position < 0:
             return DAMAGED
         shared = shared_bytes(shard, position, text, start, stop)

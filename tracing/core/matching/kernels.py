@@ -13,38 +13,24 @@ from typing import NamedTuple
 import numpy as np
 
 from tracing.core.matching.heads import enter
+from tracing.core.matching.lcps import UNKNOWN, bound
 from tracing.core.matching.query import MET_NUMBERS
 from tracing.core.matching.search import (
     AFTER,
     BATCH,
     BOUND,
     HIGH,
-    HIGH_FROM,
     HIGH_SHARED,
-    HIGH_TO,
     LANE_BYTES,
     LOW,
-    LOW_FROM,
     LOW_SHARED,
-    LOW_TO,
     OK,
     START,
     STOP,
-    UNKNOWN,
     insert,
 )
-from tracing.core.matching.words import (
-    DAMAGED,
-    Bytes,
-    Int,
-    Longs,
-    Table,
-    compiled,
-    inlined,
-    load_long,
-    store_long,
-    tokens_of,
-)
+from tracing.core.matching.words import DAMAGED, Bytes, Longs, Table, tokens_of
+from tracing.core.native import Int, compiled, inlined, load_long, store_long
 from tracing.core.stores.words import WORD_BYTES
 
 ROOM_BYTES = 2 * BATCH * LANE_BYTES
@@ -81,7 +67,8 @@ def extend_reaches(
     second place reaches no further than what other shards have given already.
 
     met[i - begin] becomes what `find_ranges` can use of the search for token i, where there was one: the end
-    of its match, and between which ranks its range begins, and ends. Its first number is -1 before.
+    of its match, the rank where it would stand, and next to which suffixes that share as much: 1 for that
+    before, 2 for that of the rank, 3 for both. Its first number is -1 before.
     """
     sought = Sought(text.ctypes.data, tokens_of(shard, text.size), gaps.ctypes.data, gaps.size)
     lanes, known = room.ctypes.data, met.ctypes.data - begin * MET_BYTES
@@ -153,18 +140,12 @@ def _find_ends(shard: Table, sought: Sought, begin: Int, end: Int, known: Int, l
 @inlined
 def _note(shard: Table, place: Int, lane: Int, met: Int) -> None:
     """Write to `met` what a lane at its end says of the longest match that begins at token `place`."""
-    rank, low_shared, high_shared = (
-        load_long(lane + LOW),
-        tokens_of(shard, load_long(lane + LOW_SHARED)),
-        tokens_of(shard, load_long(lane + HIGH_SHARED)),
-    )
+    low_shared = tokens_of(shard, load_long(lane + LOW_SHARED))
+    high_shared = tokens_of(shard, load_long(lane + HIGH_SHARED))
     tokens = max(low_shared, high_shared)
-    is_low, is_high = low_shared == tokens, high_shared == tokens
     store_long(met, place + tokens)
-    store_long(met + 1 * WORD_BYTES, load_long(lane + LOW_FROM) if is_low else rank)
-    store_long(met + 2 * WORD_BYTES, load_long(lane + LOW_TO) if is_low else rank)
-    store_long(met + 3 * WORD_BYTES, load_long(lane + HIGH_FROM) if is_high else rank)
-    store_long(met + 4 * WORD_BYTES, load_long(lane + HIGH_TO) if is_high else rank)
+    store_long(met + 1 * WORD_BYTES, load_long(lane + LOW))
+    store_long(met + 2 * WORD_BYTES, np.int64(low_shared == tokens) + 2 * np.int64(high_shared == tokens))
 
 
 @inlined
@@ -202,9 +183,9 @@ def find_ranges(
     sought = Sought(text.ctypes.data, tokens_of(shard, text.size), gaps.ctypes.data, gaps.size)
     seen, lanes = Met(met.ctypes.data, met.shape[0]), room.ctypes.data
     near, far = np.int64(0), np.int64(0)  # bounds that wait: some ranks are known, or the whole table is left
-    for bound in range(2 * starts.size):  # 2n for lows[n], 2n + 1 for highs[n]
-        n = bound >> 1
-        low, high = _ranks(shard, sought, known, seen, starts[n], stops[n], bound & 1, lows[n], highs[n])
+    for number in range(2 * starts.size):  # 2n for lows[n], 2n + 1 for highs[n]
+        n = number >> 1
+        low, high = _ranks(shard, sought, known, seen, starts[n], stops[n], number & 1, lows[n], highs[n])
         lane = lanes + (near if low != UNKNOWN else BATCH + far) * LANE_BYTES
         shared = min(known, stops[n] - starts[n]) * shard.width
         store_long(lane + START, starts[n] * shard.width)
@@ -213,19 +194,19 @@ def find_ranges(
         store_long(lane + HIGH, high)
         store_long(lane + LOW_SHARED, shared)
         store_long(lane + HIGH_SHARED, shared)
-        store_long(lane + AFTER, bound & 1)
-        store_long(lane + BOUND, bound)
+        store_long(lane + AFTER, number & 1)
+        store_long(lane + BOUND, number)
         near, far = (near + 1, far) if low != UNKNOWN else (near, far + 1)
-        is_last = bound + 1 == 2 * starts.size
+        is_last = number + 1 == 2 * starts.size
         if near == BATCH or (near and is_last):
             if _settle(shard, sought, lanes, near, lows, highs) == DAMAGED:
                 return DAMAGED
             near = np.int64(0)
         if far == BATCH or (far and is_last):
-            lane = lanes + BATCH * LANE_BYTES
-            if enter(shard, sought.text, lane, far) == DAMAGED:
+            first = lanes + BATCH * LANE_BYTES
+            if enter(shard, sought.text, first, far) == DAMAGED:
                 return DAMAGED
-            if _settle(shard, sought, lane, far, lows, highs) == DAMAGED:
+            if _settle(shard, sought, first, far, lows, highs) == DAMAGED:
                 return DAMAGED
             far = np.int64(0)
     for n in range(starts.size):
@@ -245,8 +226,10 @@ def _ranks(
     if known == 0 and start < met.rows:
         row = met.place + start * MET_BYTES
         if load_long(row) == stop:
-            side = row + (1 + 2 * after) * WORD_BYTES
-            return load_long(side), load_long(side + WORD_BYTES)
+            rank, sides = load_long(row + WORD_BYTES), load_long(row + 2 * WORD_BYTES)
+            if not sides & (1 + after):
+                return rank, rank
+            return bound(shard, rank if after else rank - 1, (stop - start) * shard.width, after)
         if 0 <= load_long(row) < stop:
             return low, high  # and the range stays empty
     if _next_gap(sought, start) < stop:
@@ -264,9 +247,9 @@ def _settle(shard: Table, sought: Sought, lanes: Int, count: Int, lows: Longs, h
     if insert(shard, sought.text, lanes, count) == DAMAGED:
         return DAMAGED
     for lane in range(lanes, lanes + count * LANE_BYTES, LANE_BYTES):
-        rank, bound = load_long(lane + LOW), load_long(lane + BOUND)
-        if bound & 1:
-            highs[bound >> 1] = rank
+        rank, number = load_long(lane + LOW), load_long(lane + BOUND)
+        if number & 1:
+            highs[number >> 1] = rank
         else:
-            lows[bound >> 1] = rank
+            lows[number >> 1] = rank
     return OK

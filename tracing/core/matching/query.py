@@ -13,7 +13,7 @@ from tracing.core.text.token_ids import as_token_ids
 Bytes = NDArray[np.uint8]
 Longs = NDArray[np.int64]
 
-MET_NUMBERS = 5  # what kernels.extend_reaches notes of a token
+MET_NUMBERS = 3  # what kernels.extend_reaches notes of a token
 MET_TOKENS_MAX = 1 << 16
 NOTHING_MET = np.empty((0, MET_NUMBERS), dtype=np.int64)
 
@@ -26,9 +26,9 @@ class Query:
 
     def __init__(self, kinds: Iterable[TokenType], token_ids: Sequence[int] | NDArray[Any] = ()) -> None:
         self.kinds = sorted(set(kinds), key=lambda kind: kind.width_bytes)
-        self._texts = {kind: np.empty(64, dtype=kind.numpy) for kind in self.kinds}
+        self._texts = {kind: np.empty(0, dtype=kind.numpy) for kind in self.kinds}
         self._gaps: dict[TokenType, list[int]] = {kind: [] for kind in self.kinds}
-        self._ids = np.empty(64, dtype=np.int64)
+        self._ids = np.empty(0, dtype=np.int64)
         self._met: dict[object, Longs] = {}
         self.size = 0
         self.extend(token_ids)
@@ -89,6 +89,8 @@ class Query:
 
 def _with(kept: NDArray[Any], size: int, ids: Longs) -> NDArray[Any]:
     """The first `size` of `kept`, then `ids`: in place, or in a larger copy."""
+    if not size:
+        return ids.astype(kept.dtype)
     if size + ids.size > kept.size:
         larger = np.empty(max(size + ids.size, 2 * kept.size), dtype=kept.dtype)
         larger[:size] = kept[:size]

@@ -6,40 +6,35 @@ among the suffixes of the ranks LOW..HIGH, and ends at the one rank before which
 table, LOW and HIGH alike. LOW_SHARED and HIGH_SHARED are how many of those bytes the suffixes of ranks
 LOW - 1 and HIGH begin with, or fewer: all suffixes between share the smaller number of the two, which is not
 compared again.
-
-Somewhere in the ranks LOW_FROM..LOW_TO begin the suffixes that share as many tokens as that of rank LOW - 1,
-and in HIGH_FROM..HIGH_TO end those that share as many as that of rank HIGH; nothing is known of that where
-the first of the two is UNKNOWN.
 """
 
 from typing import Final
 
 import numpy as np
 
-from tracing.core.matching.words import (
-    DAMAGED,
+from tracing.core.matching.lcps import UNKNOWN, choose, run, shared_before
+from tracing.core.matching.words import DAMAGED, Table, entry, suffix_word
+from tracing.core.native import (
     Int,
-    Table,
     compiled,
-    entry,
     equal_bytes,
     inlined,
+    leading_zeros,
     load_long,
     prefetch,
     store_long,
-    suffix_word,
     word_at,
 )
+from tracing.core.stores.lcp import FAR
 from tracing.core.stores.words import WORD_BYTES
 
 OK: Final = 0
-UNKNOWN: Final = -1
 BATCH: Final = 32  # searches that go side by side
 NUMBERS: Final = 16  # of a lane
 LANE_BYTES: Final = NUMBERS * WORD_BYTES
-START, STOP, LOW, HIGH, LOW_SHARED, HIGH_SHARED, AFTER, POSITION = range(0, 8 * WORD_BYTES, WORD_BYTES)
-LOW_FROM, LOW_TO, HIGH_FROM, HIGH_TO = range(8 * WORD_BYTES, 12 * WORD_BYTES, WORD_BYTES)
-WORD, HEAD, BOUND = range(12 * WORD_BYTES, 15 * WORD_BYTES, WORD_BYTES)  # of whoever fills the lanes
+START, STOP, LOW, HIGH, LOW_SHARED, HIGH_SHARED, AFTER = range(0, 7 * WORD_BYTES, WORD_BYTES)
+CHOSEN, POSITION = range(7 * WORD_BYTES, 9 * WORD_BYTES, WORD_BYTES)  # of the suffix that a step looks at
+WORD, HEAD, BOUND = range(9 * WORD_BYTES, 12 * WORD_BYTES, WORD_BYTES)  # of whoever fills the lanes
 
 
 @compiled
@@ -56,47 +51,73 @@ def insert(shard: Table, text: Int, lanes: Int, count: Int) -> int:
             low, high = load_long(lane + LOW), load_long(lane + HIGH)
             if low < high:
                 going += 1
-                position = entry(shard, (low + high) >> 1)
+                chosen = choose(shard, text, load_long(lane + START), load_long(lane + STOP), low, high)
+                position = entry(shard, chosen if chosen != UNKNOWN else (low + high) >> 1)
                 if position < 0:
                     return DAMAGED
                 prefetch(shard.data + position)
+                store_long(lane + CHOSEN, chosen)
                 store_long(lane + POSITION, position)
         for lane in range(lanes, lanes + count * LANE_BYTES, LANE_BYTES):
             if load_long(lane + LOW) < load_long(lane + HIGH):
-                _halve(shard, text, lane)
+                if load_long(lane + CHOSEN) == UNKNOWN:
+                    _halve(shard, text, lane)
+                else:
+                    _close(shard, text, lane)
     return OK
 
 
 @inlined
 def _halve(shard: Table, text: Int, lane: Int) -> None:
-    """Go on with one half of the lane's ranks, by the suffix at POSITION, that of the rank in the middle."""
+    """Go on with one half of the lane's ranks, by the suffix in the middle."""
     low, high = load_long(lane + LOW), load_long(lane + HIGH)
-    low_shared, high_shared = load_long(lane + LOW_SHARED), load_long(lane + HIGH_SHARED)
-    start, stop, position = load_long(lane + START), load_long(lane + STOP), load_long(lane + POSITION)
-    size, depth, middle = stop - start, min(low_shared, high_shared), (low + high) >> 1
-    most, shared, before = min(size, shard.size - position), depth, False
-    while shared < most:
-        found, sought = suffix_word(shard, position + shared), word_at(text, stop, start + shared)
-        before, equal = bool(found < sought), equal_bytes(found, sought)
-        shared += equal
-        if equal < WORD_BYTES:
-            break
-    if shared >= most:
-        shared, before = most, most < size or load_long(lane + AFTER) > 0
+    middle, (bits, before) = (low + high) >> 1, _compare(shard, text, lane)
     if before:
-        if shared & -shard.width > low_shared:
-            store_long(lane + LOW_FROM, low)
-            store_long(lane + LOW_TO, middle)
         store_long(lane + LOW, middle + 1)
-        store_long(lane + LOW_SHARED, shared)
+        store_long(lane + LOW_SHARED, bits >> 3)
         prefetch(shard.table + ((middle + 1 + high) >> 1) * shard.pointer)
     else:
-        if shared & -shard.width > high_shared:
-            store_long(lane + HIGH_FROM, middle + 1)
-            store_long(lane + HIGH_TO, high)
         store_long(lane + HIGH, middle)
-        store_long(lane + HIGH_SHARED, shared)
+        store_long(lane + HIGH_SHARED, bits >> 3)
         prefetch(shard.table + ((low + middle) >> 1) * shard.pointer)
+
+
+@inlined
+def _close(shard: Table, text: Int, lane: Int) -> None:
+    """Go to one end of those suffixes that part from the bytes sought where the chosen one does."""
+    low, high, chosen = load_long(lane + LOW), load_long(lane + HIGH), load_long(lane + CHOSEN)
+    size, (bits, before) = load_long(lane + STOP) - load_long(lane + START), _compare(shard, text, lane)
+    alike = min(bits + 1, 8 * size)
+    first, last = run(shard, chosen, low, high, alike)
+    if before:
+        if last < high:
+            store_long(lane + HIGH_SHARED, shared_before(shard, last))
+        store_long(lane + LOW_SHARED, bits >> 3)
+        store_long(lane + LOW, last if alike <= FAR else chosen + 1)
+        store_long(lane + HIGH, last)
+    else:
+        if first > low:
+            store_long(lane + LOW_SHARED, shared_before(shard, first))
+        store_long(lane + HIGH_SHARED, bits >> 3)
+        store_long(lane + LOW, first)
+        store_long(lane + HIGH, first if alike <= FAR else chosen)
+
+
+@inlined
+def _compare(shard: Table, text: Int, lane: Int) -> tuple[Int, bool]:
+    """How many bits the suffix at POSITION shares with those sought, and whether it comes before them."""
+    start, stop, position = load_long(lane + START), load_long(lane + STOP), load_long(lane + POSITION)
+    size, shared = stop - start, min(load_long(lane + LOW_SHARED), load_long(lane + HIGH_SHARED))
+    most = min(size, shard.size - position)
+    while shared < most:
+        found, sought = suffix_word(shard, position + shared), word_at(text, stop, start + shared)
+        if found != sought:
+            bits = 8 * shared + leading_zeros(found ^ sought)
+            if bits < 8 * most:
+                return bits, bool(found < sought)
+            break
+        shared += WORD_BYTES
+    return 8 * most, most < size or load_long(lane + AFTER) > 0
 
 
 @compiled

@@ -7,16 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracing.core.matching.search import OK
-from tracing.core.matching.words import (
-    BLOCK_SHIFT,
-    DAMAGED,
-    Bytes,
-    Longs,
-    Table,
-    compiled,
-    entry,
-    touch,
-)
+from tracing.core.matching.words import BLOCK_SHIFT, DAMAGED, Bytes, Longs, Table, entry, touch
+from tracing.core.native import compiled
 
 
 @compiled

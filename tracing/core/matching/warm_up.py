@@ -20,7 +20,7 @@ def warm_up() -> None:
     offsets = _read_only([0] * 8).view("<u8")
     data_state, table_state, offset_state = (np.full(1, SOUND, dtype=np.uint8) for _ in range(3))
     zero, one, none = (np.full(size, value, dtype=np.int64) for size, value in ((1, 0), (1, 1), (0, 0)))
-    heads = kept_heads(Tree(2), words_at(data, np.array([2])))
+    heads = kept_heads(Tree(2), words_at(data, np.array([2])), np.zeros(2, dtype=np.uint8))
     places = (data, table, data_state, table_state, heads.data, heads.state, heads.tree.layout)
     shard = Table._make([*(array.ctypes.data for array in places), data.size, 2, 1])
     found = np.zeros((1, 4), dtype=np.int64)

@@ -5,10 +5,14 @@ Heads lie in the levels of a search tree: the lowest level holds them all in the
 other one every sixteenth of the level below; the highest fits in one node of sixteen words. Every level is
 filled up with all-ones to whole nodes.
 
+With them goes what each suffix shares with the one before it (`lcp`): of all suffixes between two heads it
+tells the one that a search has to look at.
+
 Those of a large shard lie in `heads.N`, beside the store's own files: infini-gram knows no such file, the
 manifest does not list it, and without it a search takes longer and finds the same. The levels, highest first,
-are followed by zeros to a whole block, then a checksum for each block, then a digest of these checksums and
-of the files that the heads were taken from.
+are followed by zeros to a whole block, a byte for each suffix, zeros to a whole block, then a checksum for
+each block, then a digest of these checksums and of the files that all this was taken from. The first format
+had no bytes for suffixes.
 """
 
 import hashlib
@@ -25,12 +29,13 @@ from numpy.typing import NDArray
 from tracing.core.errors import StoreDamaged
 from tracing.core.stores.blocks import checksum
 from tracing.core.stores.layout import BLOCK_BYTES, block_count
+from tracing.core.stores.lcp import Bytes
 from tracing.core.stores.manifest import Manifest
 from tracing.core.stores.mapped_file import SOUND, MappedFile, read_tail
 from tracing.core.stores.words import WORD_BYTES, Words
 
 STEM: Final = "heads"
-FORMAT: Final = b"headwater-heads/1"
+FORMAT: Final = {False: b"headwater-heads/1", True: b"headwater-heads/2"}  # by whether it has LCPs
 NODE_WORDS: Final = 16
 STRIDE_SHIFT: Final = 4  # suffixes from one head to the next, as a power of two
 KEPT_ENTRIES_MAX: Final = 1 << 22
@@ -40,10 +45,11 @@ FEW_HEADS: Final = 1 << 10  # of a larger shard without a file: each costs two r
 
 @dataclass(frozen=True)
 class Tree:
-    """The shape of the heads of `entries` suffixes, 2**shift from one to the next."""
+    """The shape of the heads of `entries` suffixes, 2**shift from one to the next, and of their LCPs."""
 
     entries: int
     shift: int = STRIDE_SHIFT
+    has_lcps: bool = True
 
     @property
     def heads(self) -> int:
@@ -63,15 +69,36 @@ class Tree:
         """Words of all levels."""
         return NODE_WORDS * sum(self.nodes)
 
+    @property
+    def lcp_start(self) -> int:
+        """Where the first suffix's byte lies, after the levels."""
+        return block_count(self.words * WORD_BYTES) * BLOCK_BYTES
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the levels and LCPs, in whole blocks."""
+        return self.lcp_start + (block_count(self.entries) * BLOCK_BYTES if self.has_lcps else 0)
+
     @cached_property
     def layout(self) -> NDArray[np.int64]:
-        """As kernels read it: how many levels, shift, heads, then first byte and nodes of each level."""
+        """As kernels read it: how many levels, shift, heads, first byte of the LCPs (0 for none), then first
+        byte and nodes of each level."""
         firsts = itertools.accumulate(self.nodes[:-1], initial=0)
         size = NODE_WORDS * WORD_BYTES
         levels: list[int] = [
             value for first, nodes in zip(firsts, self.nodes, strict=True) for value in (first * size, nodes)
         ]
-        return np.array([len(self.nodes), self.shift, self.heads, *levels], dtype=np.int64)
+        lcps = self.lcp_start if self.has_lcps else 0
+        return np.array([len(self.nodes), self.shift, self.heads, lcps, *levels], dtype=np.int64)
+
+    def laid_out(self, heads: Words, lcps: Bytes | None) -> Bytes:
+        """The bytes of heads and LCPs, both in the order of the table; shape [size_bytes]."""
+        data = np.zeros(self.size_bytes, dtype=np.uint8)
+        levels = self.fill(heads).astype("<u8", copy=False).view(np.uint8)
+        data[: levels.size] = levels
+        if lcps is not None:
+            data[self.lcp_start : self.lcp_start + self.entries] = lcps
+        return data
 
     def fill(self, heads: Words) -> Words:
         """All levels, of the heads in the order of the table; shape [words]."""
@@ -92,9 +119,9 @@ class Heads:
     state: NDArray[np.uint8]
 
 
-def kept_heads(tree: Tree, heads: Words) -> Heads:
+def kept_heads(tree: Tree, heads: Words, lcps: Bytes | None) -> Heads:
     """Heads in memory, taken from what was found sound."""
-    data = tree.fill(heads)
+    data = tree.laid_out(heads, lcps)
     return Heads(tree, data, np.full(block_count(data.nbytes), SOUND, dtype=np.uint8))
 
 
@@ -102,37 +129,52 @@ def tree_of(entries: int) -> Tree:
     """The shape of heads that are taken when a shard without a file is searched."""
     if entries <= KEPT_ENTRIES_MAX:
         return Tree(entries)
-    return Tree(entries, (entries // FEW_HEADS).bit_length())
+    return Tree(entries, (entries // FEW_HEADS).bit_length(), has_lcps=False)
 
 
-def open_heads(directory: Path, manifest: Manifest, number: int, entries: int) -> MappedFile | None:
-    """The file with the heads of a shard, None where there is none; StoreDamaged if it is another's."""
+def tree_in(path: Path, entries: int) -> Tree:
+    """The shape of the heads in this file, by its size: of the first format, or of this one."""
+    first = Tree(entries, has_lcps=False)
+    try:
+        return first if path.stat().st_size == _file_bytes(first) else Tree(entries)
+    except OSError:
+        return Tree(entries)
+
+
+def open_heads(
+    directory: Path, manifest: Manifest, number: int, entries: int
+) -> tuple[Tree, MappedFile] | None:
+    """The file with the heads of a shard and their shape, None where there is none; StoreDamaged if it is
+    another's."""
     path = directory / f"{STEM}.{number}"
     if not os.path.lexists(path):
         return None
-    blocks = block_count(Tree(entries).words * WORD_BYTES)
-    size_bytes = blocks * (BLOCK_BYTES + 8) + 32
-    tail = read_tail(path, size_bytes, 8 * blocks + 32)
+    tree = tree_in(path, entries)
+    blocks = block_count(tree.size_bytes)
+    tail = read_tail(path, _file_bytes(tree), 8 * blocks + 32)
     checksums = tail[:-32]
-    if tail[-32:] != _seal(manifest, number, checksums):
+    if tail[-32:] != _seal(manifest, number, tree, checksums):
         raise StoreDamaged(
             f"{path} does not belong to table.{number}, or is damaged: remove it, then have manage.py "
             "build_index make it anew."
         )
-    return MappedFile(path, size_bytes, np.frombuffer(checksums, dtype="<u8"))
+    return tree, MappedFile(path, _file_bytes(tree), np.frombuffer(checksums, dtype="<u8"))
 
 
-def heads_content(manifest: Manifest, number: int, tree: Tree, heads: Words) -> list[memoryview]:
+def heads_content(
+    manifest: Manifest, number: int, tree: Tree, heads: Words, lcps: Bytes | None
+) -> list[memoryview]:
     """What `heads.N` of a shard holds, in parts."""
-    data = tree.fill(heads).astype("<u8", copy=False).view(np.uint8).data
-    whole = len(data) - len(data) % BLOCK_BYTES
-    last = bytes(data[whole:]).ljust(BLOCK_BYTES if whole < len(data) else 0, b"\0")
-    blocks = [data[start : start + BLOCK_BYTES] for start in range(0, whole, BLOCK_BYTES)]
-    blocks += [memoryview(last)] if last else []
+    data = tree.laid_out(heads, lcps).data
+    blocks = [data[start : start + BLOCK_BYTES] for start in range(0, len(data), BLOCK_BYTES)]
     checksums = np.array([checksum(block) for block in blocks], dtype="<u8").tobytes()
-    return [*blocks, memoryview(checksums), memoryview(_seal(manifest, number, checksums))]
+    return [*blocks, memoryview(checksums), memoryview(_seal(manifest, number, tree, checksums))]
 
 
-def _seal(manifest: Manifest, number: int, checksums: bytes) -> bytes:
+def _file_bytes(tree: Tree) -> int:
+    return tree.size_bytes + 8 * block_count(tree.size_bytes) + 32
+
+
+def _seal(manifest: Manifest, number: int, tree: Tree, checksums: bytes) -> bytes:
     digests = [manifest.files[f"{stem}.{number}"].digest.encode() for stem in ("tokenized", "table")]
-    return hashlib.sha256(b"\n".join([FORMAT, *digests, checksums])).digest()
+    return hashlib.sha256(b"\n".join([FORMAT[tree.has_lcps], *digests, checksums])).digest()

@@ -17,6 +17,7 @@ from tracing.core.stores.foreign_metadata import plain_metadata
 from tracing.core.stores.heads import STEM as HEADS
 from tracing.core.stores.heads import Heads, Tree, kept_heads, open_heads, tree_of
 from tracing.core.stores.layout import BLOCKS, DATA_FILES, OFFSET_BYTES, block_count, pointer_bytes
+from tracing.core.stores.lcp import UNKNOWN_LCP, Bytes, fill_lcps
 from tracing.core.stores.manifest import Manifest, sha256
 from tracing.core.stores.mapped_file import MappedFile, changed_meanwhile, read_small_file
 from tracing.core.stores.unigrams import Unigrams
@@ -50,7 +51,7 @@ class Shard:
                 self.files[stem] = file
             entries = sizes["tokenized"] // self.kind.width_bytes
             if heads := open_heads(directory, manifest, number, entries):
-                self.files[HEADS] = heads
+                self._tree, self.files[HEADS] = heads
             for file in self.files.values():
                 if file.size_bytes <= check_at_open_bytes:
                     file.check_all()
@@ -88,9 +89,9 @@ class Shard:
         """Where searches begin: those of the file, or else taken now. What was found sound never changes, so
         they are kept whatever happens to the files."""
         if file := self.files.get(HEADS):
-            return Heads(Tree(self.entries), file.data, file.state)
+            return Heads(self._tree, file.data, file.state)
         tree = tree_of(self.entries)
-        return kept_heads(tree, self.take_heads(tree))
+        return kept_heads(tree, self.take_heads(tree), self.take_lcps() if tree.has_lcps else None)
 
     def take_heads(self, tree: Tree) -> Words:
         """The heads of this shape in the order of the table, from checked blocks."""
@@ -99,6 +100,19 @@ class Shard:
         if pointers.size and pointers.max() >= self.tokenized.size_bytes:
             raise self.pointer_outside()
         return self.tokenized.words(pointers)
+
+    def take_lcps(self) -> Bytes:
+        """What each suffix shares with the one before it, from checked bytes, shape [entries].
+
+        Nothing is known where the table points outside: a search that meets such a pointer says so.
+        """
+        lcps = np.empty(self.entries, dtype=np.uint8)
+        data, table = (file.read(0, file.size_bytes) for file in (self.tokenized, self.table))
+        changes = self.check_unchanged()
+        if not fill_lcps(data, table, self.pointer_bytes, 0, lcps):
+            lcps[:] = UNKNOWN_LCP
+        self.check_touched(changes)
+        return lcps
 
     def pointer_outside(self) -> StoreDamaged:
         return StoreDamaged(f"{self.table.path} points outside the tokens: restore or rebuild the store.")

@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 from tracing.core.errors import StoreDamaged
 from tracing.core.stores.blocks import digest_file, encode_checksums
 from tracing.core.stores.heads import STEM as HEADS
-from tracing.core.stores.heads import Tree
 from tracing.core.stores.layout import BLOCKS, DATA_FILES
 from tracing.core.stores.manifest import Manifest, sha256
 from tracing.core.stores.shard import Shard
 from tracing.core.stores.store import TokenStore
 from tracing.core.stores.suffix_order import check_all_suffixes, check_some_suffixes
-from tracing.core.stores.words import WORD_BYTES
 
 Progress = Callable[[str, float], None]
 
@@ -110,11 +108,10 @@ def _check_unigrams(shard: Shard) -> None:
 
 def _check_heads(shard: Shard) -> None:
     if file := shard.files.get(HEADS):
-        tree = Tree(shard.entries)
-        right = np.array_equal(
-            file.read(0, tree.words * WORD_BYTES).view("<u8"), tree.fill(shard.take_heads(tree))
-        )
-        _require(right, file.path, "does not hold the first words of its suffixes")
+        tree = shard.heads.tree
+        lcps = shard.take_lcps() if tree.has_lcps else None
+        right = np.array_equal(file.read(0, tree.size_bytes), tree.laid_out(shard.take_heads(tree), lcps))
+        _require(right, file.path, "does not hold the first words of its suffixes and what these share")
 
 
 def _chunks(tokens: NDArray[Any]) -> Iterator[NDArray[Any]]:

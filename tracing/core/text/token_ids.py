@@ -19,4 +19,4 @@ def as_token_ids(token_ids: Sequence[int] | NDArray[Any]) -> NDArray[np.int64]:
         raise InputError("Token ids must be a flat list of whole numbers.")
     if ids.dtype.kind == "u" and ids.size and int(ids.max()) > np.iinfo(np.int64).max:
         raise InputError(f"Token id {ids.max()} is larger than any vocabulary.")
-    return ids.astype(np.int64)
+    return ids.astype(np.int64, copy=ids is token_ids)
