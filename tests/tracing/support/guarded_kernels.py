@@ -48,7 +48,7 @@ def case(rng: np.random.Generator) -> None:
     states = [guarded(np.zeros(1, dtype=np.uint8)) for _ in range(4)]
     tree = Tree(entries, int(rng.integers(0, 3)), has_lcps=bool(rng.random() < 0.7))
     lcps = rng.integers(0, int(rng.choice([16, 256])), entries).astype(np.uint8) if tree.has_lcps else None
-    used = tree.lcp_start + entries if tree.has_lcps else tree.words * WORD_BYTES
+    used = tree.lcp_starts[-1] if tree.has_lcps else tree.words * WORD_BYTES
     heads = guarded(tree.laid_out(random_words(rng, tree.heads), lcps)[:used])
     if rng.random() < 0.5:
         heads = bytes_of(rng, heads.size)

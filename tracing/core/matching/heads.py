@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tracing.core.matching.lcps import expect
 from tracing.core.matching.search import (
     AFTER,
     HEAD,
@@ -21,7 +22,6 @@ from tracing.core.matching.words import (
     DEPTH,
     FIRST_LEVEL,
     HEADS,
-    LCPS,
     SHIFT,
     Table,
     entry,
@@ -85,8 +85,7 @@ def _bound(shard: Table, text: Int, lane: Int) -> int:
         low, low_shared = ((before - 1) << shift) + 1, _shared_with(shard, before - 1, word, text, lane)
     if after < heads:
         high, high_shared = after << shift, min(equal_bytes(_head(shard, after), word), size)
-    prefetch(shard.table + ((low + high) >> 1) * shard.pointer)
-    prefetch(shard.heads + layout(shard, LCPS) + low)
+    expect(shard, low, high)
     store_long(lane + LOW, low)
     store_long(lane + HIGH, high)
     store_long(lane + LOW_SHARED, low_shared)

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from tracing.core.matching.lcps import UNKNOWN, choose, run, shared_before
+from tracing.core.matching.lcps import UNKNOWN, choose, expect, run, sampled, shared_before
 from tracing.core.matching.words import DAMAGED, Table, entry, suffix_word
 from tracing.core.native import (
     Int,
@@ -25,7 +25,7 @@ from tracing.core.native import (
     store_long,
     word_at,
 )
-from tracing.core.stores.lcp import FAR
+from tracing.core.stores.lcp import FAR, LEVEL_SHIFT
 from tracing.core.stores.words import WORD_BYTES
 
 OK: Final = 0
@@ -33,8 +33,8 @@ BATCH: Final = 32  # searches that go side by side
 NUMBERS: Final = 16  # of a lane
 LANE_BYTES: Final = NUMBERS * WORD_BYTES
 START, STOP, LOW, HIGH, LOW_SHARED, HIGH_SHARED, AFTER = range(0, 7 * WORD_BYTES, WORD_BYTES)
-CHOSEN, POSITION = range(7 * WORD_BYTES, 9 * WORD_BYTES, WORD_BYTES)  # of the suffix that a step looks at
-WORD, HEAD, BOUND = range(9 * WORD_BYTES, 12 * WORD_BYTES, WORD_BYTES)  # of whoever fills the lanes
+LEVEL, CHOSEN, RANK, POSITION = range(7 * WORD_BYTES, 11 * WORD_BYTES, WORD_BYTES)  # what a step looks at
+WORD, HEAD, BOUND = range(11 * WORD_BYTES, 14 * WORD_BYTES, WORD_BYTES)  # of whoever fills the lanes
 
 
 @compiled
@@ -44,63 +44,66 @@ def insert(shard: Table, text: Int, lanes: Int, count: Int) -> int:
     AFTER is 1 to stand after all suffixes that begin with the bytes sought, 0 to stand before them. All
     lanes take each step together, so that they wait for memory side by side and not one after the other.
     """
-    going = count
+    end, going = lanes + count * LANE_BYTES, count
     while going > 0:
         going = 0
-        for lane in range(lanes, lanes + count * LANE_BYTES, LANE_BYTES):
+        for lane in range(lanes, end, LANE_BYTES):
             low, high = load_long(lane + LOW), load_long(lane + HIGH)
             if low < high:
                 going += 1
-                chosen = choose(shard, text, load_long(lane + START), load_long(lane + STOP), low, high)
-                position = entry(shard, chosen if chosen != UNKNOWN else (low + high) >> 1)
+                level, first, last = sampled(shard, low, high)
+                start, stop = load_long(lane + START), load_long(lane + STOP)
+                chosen = choose(shard, text, start, stop, level, first, last)
+                rank = chosen << (LEVEL_SHIFT * level) if chosen != UNKNOWN else (low + high) >> 1
+                prefetch(shard.table + rank * shard.pointer)
+                store_long(lane + LEVEL, level)
+                store_long(lane + CHOSEN, chosen)
+                store_long(lane + RANK, rank)
+        for lane in range(lanes, end, LANE_BYTES):
+            if load_long(lane + LOW) < load_long(lane + HIGH):
+                position = entry(shard, load_long(lane + RANK))
                 if position < 0:
                     return DAMAGED
                 prefetch(shard.data + position)
-                store_long(lane + CHOSEN, chosen)
                 store_long(lane + POSITION, position)
-        for lane in range(lanes, lanes + count * LANE_BYTES, LANE_BYTES):
+        for lane in range(lanes, end, LANE_BYTES):
             if load_long(lane + LOW) < load_long(lane + HIGH):
                 if load_long(lane + CHOSEN) == UNKNOWN:
                     _halve(shard, text, lane)
                 else:
-                    _close(shard, text, lane)
+                    _close_in(shard, text, lane)
+                expect(shard, load_long(lane + LOW), load_long(lane + HIGH))
     return OK
 
 
 @inlined
 def _halve(shard: Table, text: Int, lane: Int) -> None:
     """Go on with one half of the lane's ranks, by the suffix in the middle."""
-    low, high = load_long(lane + LOW), load_long(lane + HIGH)
-    middle, (bits, before) = (low + high) >> 1, _compare(shard, text, lane)
-    if before:
-        store_long(lane + LOW, middle + 1)
-        store_long(lane + LOW_SHARED, bits >> 3)
-        prefetch(shard.table + ((middle + 1 + high) >> 1) * shard.pointer)
-    else:
-        store_long(lane + HIGH, middle)
-        store_long(lane + HIGH_SHARED, bits >> 3)
-        prefetch(shard.table + ((low + middle) >> 1) * shard.pointer)
+    middle, (bits, before) = load_long(lane + RANK), _compare(shard, text, lane)
+    store_long(lane + (LOW if before else HIGH), middle + before)
+    store_long(lane + (LOW_SHARED if before else HIGH_SHARED), bits >> 3)
 
 
 @inlined
-def _close(shard: Table, text: Int, lane: Int) -> None:
-    """Go to one end of those suffixes that part from the bytes sought where the chosen one does."""
-    low, high, chosen = load_long(lane + LOW), load_long(lane + HIGH), load_long(lane + CHOSEN)
+def _close_in(shard: Table, text: Int, lane: Int) -> None:
+    """Go to one end of the suffixes of the level that part from the bytes sought where the chosen one does."""
+    low, high, level = load_long(lane + LOW), load_long(lane + HIGH), load_long(lane + LEVEL)
     size, (bits, before) = load_long(lane + STOP) - load_long(lane + START), _compare(shard, text, lane)
-    alike = min(bits + 1, 8 * size)
-    first, last = run(shard, chosen, low, high, alike)
+    shift, chosen, alike = LEVEL_SHIFT * level, load_long(lane + CHOSEN), min(bits + 1, 8 * size)
+    first, last = (low + (1 << shift) - 1) >> shift, ((high - 1) >> shift) + 1
+    begin, end = run(shard, level, chosen, first, last, alike)
     if before:
-        if last < high:
-            store_long(lane + HIGH_SHARED, shared_before(shard, last))
+        if end < last:
+            store_long(lane + HIGH, end << shift)
+            store_long(lane + HIGH_SHARED, shared_before(shard, level, end))
+        store_long(lane + LOW, ((end - 1 if alike <= FAR else chosen) << shift) + 1)
         store_long(lane + LOW_SHARED, bits >> 3)
-        store_long(lane + LOW, last if alike <= FAR else chosen + 1)
-        store_long(lane + HIGH, last)
     else:
-        if first > low:
-            store_long(lane + LOW_SHARED, shared_before(shard, first))
+        if begin > first:
+            store_long(lane + LOW, ((begin - 1) << shift) + 1)
+            store_long(lane + LOW_SHARED, shared_before(shard, level, begin))
+        store_long(lane + HIGH, (begin if alike <= FAR else chosen) << shift)
         store_long(lane + HIGH_SHARED, bits >> 3)
-        store_long(lane + LOW, first)
-        store_long(lane + HIGH, first if alike <= FAR else chosen)
 
 
 @inlined

@@ -23,6 +23,7 @@ from tracing.core.native import (
     word_at,
 )
 from tracing.core.stores.layout import BLOCK_BYTES
+from tracing.core.stores.lcp import LCP_LEVELS_MAX
 from tracing.core.stores.mapped_file import SOUND, TOUCHED, UNSEEN
 from tracing.core.stores.words import WORD_BYTES
 
@@ -30,7 +31,8 @@ Bytes = NDArray[np.uint8]
 Longs = NDArray[np.int64]
 
 DAMAGED = -1
-DEPTH, SHIFT, HEADS, LCPS, FIRST_LEVEL = range(5)  # numbers in a shard's `levels`, then two for each level
+DEPTH, SHIFT, HEADS, LCP_LEVELS, LCPS = range(5)  # numbers in a shard's `levels`; of LCPs one for each level,
+FIRST_LEVEL = LCPS + LCP_LEVELS_MAX  # then of heads two for each level
 BLOCK_SHIFT = BLOCK_BYTES.bit_length() - 1
 
 

@@ -5,14 +5,15 @@ Heads lie in the levels of a search tree: the lowest level holds them all in the
 other one every sixteenth of the level below; the highest fits in one node of sixteen words. Every level is
 filled up with all-ones to whole nodes.
 
-With them goes what each suffix shares with the one before it (`lcp`): of all suffixes between two heads it
-tells the one that a search has to look at.
+With them goes what each suffix shares with the one before it (`lcp`): of sixteen suffixes it tells the one
+that a search has to look at. Above these bytes lie levels too: what each sixteenth suffix shares with the
+sixteenth before it, and so on.
 
 Those of a large shard lie in `heads.N`, beside the store's own files: infini-gram knows no such file, the
 manifest does not list it, and without it a search takes longer and finds the same. The levels, highest first,
-are followed by zeros to a whole block, a byte for each suffix, zeros to a whole block, then a checksum for
-each block, then a digest of these checksums and of the files that all this was taken from. The first format
-had no bytes for suffixes.
+are followed by zeros to a whole block, the levels of LCPs, lowest first, zeros to a whole block, then a
+checksum for each block, then a digest of these checksums and of the files that all this was taken from. The
+first format had no LCPs.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ from numpy.typing import NDArray
 from tracing.core.errors import StoreDamaged
 from tracing.core.stores.blocks import checksum
 from tracing.core.stores.layout import BLOCK_BYTES, block_count
-from tracing.core.stores.lcp import Bytes
+from tracing.core.stores.lcp import LCP_LEVELS_MAX, Bytes, lcp_levels, level_sizes
 from tracing.core.stores.manifest import Manifest
 from tracing.core.stores.mapped_file import SOUND, MappedFile, read_tail
 from tracing.core.stores.words import WORD_BYTES, Words
@@ -69,35 +70,38 @@ class Tree:
         """Words of all levels."""
         return NODE_WORDS * sum(self.nodes)
 
-    @property
-    def lcp_start(self) -> int:
-        """Where the first suffix's byte lies, after the levels."""
-        return block_count(self.words * WORD_BYTES) * BLOCK_BYTES
+    @cached_property
+    def lcp_starts(self) -> list[int]:
+        """Where the levels of LCPs begin, the lowest first, and where the last one ends."""
+        levels = level_sizes(self.entries) if self.has_lcps else []
+        heads = block_count(self.words * WORD_BYTES) * BLOCK_BYTES
+        return list(itertools.accumulate(levels, initial=heads))
 
     @property
     def size_bytes(self) -> int:
-        """Of the levels and LCPs, in whole blocks."""
-        return self.lcp_start + (block_count(self.entries) * BLOCK_BYTES if self.has_lcps else 0)
+        """Of the levels of heads and LCPs, in whole blocks."""
+        return block_count(self.lcp_starts[-1]) * BLOCK_BYTES
 
     @cached_property
     def layout(self) -> NDArray[np.int64]:
-        """As kernels read it: how many levels, shift, heads, first byte of the LCPs (0 for none), then first
-        byte and nodes of each level."""
+        """As kernels read it: how many levels, shift, heads, how many levels of LCPs, the first byte of each
+        of these (LCP_LEVELS_MAX numbers), then first byte and nodes of each level of heads."""
         firsts = itertools.accumulate(self.nodes[:-1], initial=0)
         size = NODE_WORDS * WORD_BYTES
         levels: list[int] = [
             value for first, nodes in zip(firsts, self.nodes, strict=True) for value in (first * size, nodes)
         ]
-        lcps = self.lcp_start if self.has_lcps else 0
-        return np.array([len(self.nodes), self.shift, self.heads, lcps, *levels], dtype=np.int64)
+        lcps = self.lcp_starts[:-1] + [0] * (LCP_LEVELS_MAX - len(self.lcp_starts) + 1)
+        numbers = [len(self.nodes), self.shift, self.heads, len(self.lcp_starts) - 1, *lcps, *levels]
+        return np.array(numbers, dtype=np.int64)
 
     def laid_out(self, heads: Words, lcps: Bytes | None) -> Bytes:
         """The bytes of heads and LCPs, both in the order of the table; shape [size_bytes]."""
         data = np.zeros(self.size_bytes, dtype=np.uint8)
         levels = self.fill(heads).astype("<u8", copy=False).view(np.uint8)
         data[: levels.size] = levels
-        if lcps is not None:
-            data[self.lcp_start : self.lcp_start + self.entries] = lcps
+        for start, level in zip(self.lcp_starts, lcp_levels(lcps) if lcps is not None else (), strict=False):
+            data[start : start + level.size] = level
         return data
 
     def fill(self, heads: Words) -> Words:

@@ -12,9 +12,34 @@ from tracing.core.stores.words import WORD_BYTES
 FAR: Final = 254  # as many bits, or more
 UNKNOWN_LCP: Final = 255  # one of the two suffixes is the beginning of the other, at the end of the data
 FAR_BYTES: Final = 32
+LEVEL_SHIFT: Final = 4  # from a level to the one above, each sixteenth
+LCP_LEVELS_MAX: Final = 8
 AHEAD: Final = 16  # suffixes that are on their way from memory
 
 Bytes = NDArray[np.uint8]
+
+
+def level_sizes(entries: int) -> list[int]:
+    """Bytes of each level of LCPs of so many suffixes, the lowest first; the highest has sixteen at most."""
+    sizes = [entries]
+    while sizes[-1] > 1 << LEVEL_SHIFT:
+        sizes.append(-(-sizes[-1] >> LEVEL_SHIFT))
+    return sizes
+
+
+def lcp_levels(lcps: Bytes) -> list[Bytes]:
+    """All levels: byte k of one is what the suffixes 16k and 16(k - 1) of the level below share, the least of
+    what lies between."""
+    levels = [lcps]
+    for size in level_sizes(lcps.size)[1:]:
+        below = np.full(size << LEVEL_SHIFT, FAR, dtype=np.uint8)
+        below[: levels[-1].size - 1] = levels[-1][1:]
+        groups = below.reshape(size, -1)
+        level = np.zeros(size, dtype=np.uint8)
+        shared = np.where(groups.max(axis=1) == UNKNOWN_LCP, UNKNOWN_LCP, groups.min(axis=1))
+        level[1:] = shared[:-1]
+        levels.append(level)
+    return levels
 
 
 @compiled
