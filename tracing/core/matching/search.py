@@ -86,7 +86,7 @@ def _halve(shard: Table, text: Int, lane: Int) -> None:
 
 @inlined
 def _close_in(shard: Table, text: Int, lane: Int) -> None:
-    """Go to one end of the suffixes of the level that part from the bytes sought where the chosen one does."""
+    """Go to one end of the suffixes of the level that part from the bytes sought where the chosen does."""
     low, high, level = load_long(lane + LOW), load_long(lane + HIGH), load_long(lane + LEVEL)
     size, (bits, before) = load_long(lane + STOP) - load_long(lane + START), _compare(shard, text, lane)
     shift, chosen, alike = LEVEL_SHIFT * level, load_long(lane + CHOSEN), min(bits + 1, 8 * size)
