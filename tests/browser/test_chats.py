@@ -36,6 +36,15 @@ def answered(page: Page, answers: int) -> None:
     )
 
 
+def import_chat(page: Page, home: str, name: str, content: bytes) -> None:
+    """Hand the file to "Import a chat", and be led to the chat in it."""
+    page.goto(f"{home}/chats/")
+    page.get_by_text("Import a chat").click()
+    page.set_input_files("#file", {"name": name, "mimeType": "text/plain", "buffer": content})
+    page.get_by_role("button", name="Import").click()
+    page.wait_for_url("**/chat/**")
+
+
 def serious(page: Page) -> list[str]:
     found = Axe().run(page).response["violations"]
     return [f"{one['id']}: {one['help']}" for one in found if one["impact"] in {"serious", "critical"}]
@@ -101,6 +110,53 @@ def test_a_chat_is_found_renamed_deleted_and_had_back(chat: Page) -> None:
     expect(chat.locator(".chat-title")).to_have_text("Sesquipedalian rivers")
     chat.get_by_role("link", name="Sesquipedalian rivers").click()
     expect(chat.locator(".prompt")).to_have_text(["First words"])
+
+
+@pytest.mark.parametrize("form", ["Markdown", "JSON"])
+def test_a_chat_goes_out_into_a_file_and_comes_back(chat: Page, form: str) -> None:
+    said = chat.locator("article.answer .prose").inner_text()
+    home = chat.url.split("/chat/")[0]
+    chat.locator(".thread-head .chat-menu summary").click()
+    with chat.expect_download() as waiting:
+        chat.get_by_role("link", name=form, exact=True).click()
+    file = waiting.value.path()
+    import_chat(chat, home, {"Markdown": "chat.md", "JSON": "chat.json"}[form], file.read_bytes())
+    expect(chat.locator(".prompt")).to_have_text(["First words"])
+    assert chat.locator("article.answer .prose").inner_text() == said
+
+
+def test_formulas_and_code_are_shown_as_such_and_code_is_copied(page: Page, demo_site: DemoSite) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    answer = "It is $x^2 + 1$.\n\n```python\nprint(1)\n```\n"
+    chat = f"## You\n\nShow me.\n\n## Assistant\n\n{answer}"
+    import_chat(page, demo_site.url, "a.md", chat.encode())
+    expect(page.locator("article.answer math msup")).to_be_visible()
+    expect(
+        page.locator("article.answer .code .hl-name, article.answer .code .hl-number").first
+    ).to_be_visible()
+    page.get_by_role("button", name="Copy this code").click()
+    expect(page.locator(".copy-code[data-done]")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == "print(1)"
+
+
+def test_a_temporary_chat_is_in_no_history(page: Page, demo_site: DemoSite) -> None:
+    page.goto(demo_site.url)
+    page.get_by_role("link", name="Temporary chat").click()
+    expect(page.locator(".temporary-note")).to_be_visible()
+    page.get_by_label("Model", exact=True).select_option(demo_site.model("instruct-sft"))
+    page.get_by_label(LABEL, exact=True).fill("Between us")
+    page.get_by_label(LABEL, exact=True).press("Enter")
+    page.wait_for_url("**/chat/**")
+    answered(page, 1)
+    expect(page.locator(".thread-head")).to_contain_text("A temporary chat")
+    address = page.url
+    page.goto(f"{demo_site.url}/chats/")
+    expect(page.locator(".chat-title").filter(has_text="Between us")).to_have_count(0)
+    page.goto(address)
+    page.get_by_role("button", name="Keep it").click()
+    expect(page.locator(".thread-head")).not_to_contain_text("A temporary chat")
+    page.goto(f"{demo_site.url}/chats/")
+    expect(page.locator(".chat-title").filter(has_text="Between us")).to_have_count(1)
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(chat: Page) -> None:
