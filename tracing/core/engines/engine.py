@@ -29,8 +29,7 @@ class Searched(Protocol):
     def unigrams(self) -> Unigrams: ...
 
 
-@dataclass(frozen=True)
-class Ranges:
+class Ranges(NamedTuple):
     """Suffix-array ranges of n sequences: ranks lows..highs, each of shape [rows, n]; 0..0 for those that
     a row does not have."""
 

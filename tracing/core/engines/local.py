@@ -18,6 +18,8 @@ from tracing.core.matching.words import DAMAGED, Bytes, Table
 from tracing.core.stores.shard import Shard
 from tracing.core.stores.store import TokenStore
 
+Searches = list[tuple[Shard, tuple[Table, Bytes, Longs, Bytes]]]
+
 SATURATION, LENGTH_SHARE = 1.5, 0.75  # k1 and b as in rank_bm25's BM25Okapi and infinigram-api
 
 
@@ -91,8 +93,11 @@ class LocalEngine:
         scored = zip(watched(places), scores.tolist(), self._metadata(places), strict=True)
         return [self._read(*found) for found in scored]
 
-    def _searches(self, query: Query) -> list[tuple[Shard, tuple[Table, Bytes, Longs, Bytes]]]:
+    def _searches(self, query: Query) -> Searches:
         """Each shard, and the arguments that the search kernels share."""
+        return query.kept(self, self._make_searches)
+
+    def _make_searches(self, query: Query) -> Searches:
         room = np.empty(kernels.ROOM_BYTES, dtype=np.uint8)
         texts = {kind: (query.text(kind), query.gaps(kind), room) for kind in query.kinds}
         shards = zip(self.shards, self._tables, strict=True)

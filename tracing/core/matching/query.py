@@ -1,7 +1,7 @@
 """A growing sequence of token ids, as the search kernels compare it."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from tracing.core.text.token_ids import as_token_ids
 
 Bytes = NDArray[np.uint8]
 Longs = NDArray[np.int64]
+Made = TypeVar("Made")
 
 MET_NUMBERS = 3  # what kernels.extend_reaches notes of a token
 MET_TOKENS_MAX = 1 << 16
@@ -30,6 +31,7 @@ class Query:
         self._gaps: dict[TokenType, list[int]] = {kind: [] for kind in self.kinds}
         self._ids = np.empty(0, dtype=np.int64)
         self._met: dict[object, Longs] = {}
+        self._kept: dict[object, Any] = {}
         self.size = 0
         self.extend(token_ids)
 
@@ -38,6 +40,7 @@ class Query:
         ids = as_token_ids(token_ids)
         self._check(ids)
         self._met.clear()
+        self._kept.clear()
         self._ids = _with(self._ids, self.size, ids)
         for kind in self.kinds:
             self._texts[kind] = _with(self._texts[kind], self.size, ids)
@@ -60,6 +63,12 @@ class Query:
     def gaps(self, kind: TokenType) -> Longs:
         """Places of the ids that this type cannot hold, in order."""
         return np.array(self._gaps[kind], dtype=np.int64)
+
+    def kept(self, engine: object, make: Callable[[Self], Made]) -> Made:
+        """What an engine made of the query since the ids were last extended; made now if it has not."""
+        if engine not in self._kept:
+            self._kept[engine] = make(self)
+        return cast("Made", self._kept[engine])
 
     def meet(self, searched: object, begin: int, end: int) -> Longs:
         """Room for what a search of the ids begin..end in `searched` meets, shape [ids, MET_NUMBERS]; unless

@@ -3,7 +3,7 @@
 import mmap
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -166,8 +166,9 @@ class MappedFile:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def __del__(self) -> None:
-        self.close()
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:  # `os` may be gone when Python ends
+        if self._descriptor >= 0:
+            close(self._descriptor)
 
     def _stat(self, expected: str) -> os.stat_result:
         if self._descriptor < 0:
