@@ -14,12 +14,12 @@ import numpy as np
 
 from tracing.core.matching.words import LCP_LEVELS, LCPS, Table, layout, tokens_of, touch, touch_all
 from tracing.core.native import Int, inlined, load_byte, prefetch
-from tracing.core.stores.lcp import FAR, LEVEL_SHIFT, UNKNOWN_LCP
+from tracing.core.stores.lcp import FAR, LCP_LEVELS_MAX, LEVEL_SHIFT, UNKNOWN_LCP
 
 UNKNOWN: Final = -1
 EACH: Final = 1 << LEVEL_SHIFT
 NARROW: Final = 16  # suffixes among which one is chosen
-WALK: Final = 64  # neighbours that are looked at before a search from the top is faster
+STEPS_MAX: Final = 2 * LCP_LEVELS_MAX * (EACH + 1)  # up and down all levels
 
 
 @inlined
@@ -83,24 +83,29 @@ def shared_before(shard: Table, level: Int, number: Int) -> Int:
 @inlined
 def bound(shard: Table, rank: Int, size: Int, after: Int) -> tuple[Int, Int]:
     """Between which ranks those suffixes end (if `after`, else begin) that share `size` bytes with that of
-    `rank`, if that is the first one sought (else the last); UNKNOWN if it is too far to look."""
-    lcps, bits = layout(shard, LCPS), 8 * size
-    if layout(shard, LCP_LEVELS) == 0:
-        return np.int64(UNKNOWN), np.int64(UNKNOWN)
-    step = 1 if after else -1
-    place, end = rank + after, tokens_of(shard, shard.size) if after else np.int64(0)
-    for _ in range(WALK):
-        if place == end:
+    `rank`, if that is the first one sought (else the last); UNKNOWN where that cannot be told.
+
+    It climbs the levels as long as neighbours share as much, and comes down again where they do not.
+    """
+    least, entries, levels = min(8 * size, FAR), tokens_of(shard, shard.size), layout(shard, LCP_LEVELS)
+    place, level, climbing, step = rank, np.int64(0), True, 1 if after else -1
+    for _ in range(STEPS_MAX if levels else 0):
+        if climbing and level + 1 < levels and not place & (EACH - 1):
+            level, place = level + 1, place >> LEVEL_SHIFT
+            continue
+        number, shared = place + after, np.int64(0)  # the pair to look at; with none nothing is shared
+        if 0 < number <= (entries - 1) >> (LEVEL_SHIFT * level):
+            lcps = layout(shard, LCPS + level)
+            touch(shard.heads_state, shard.heads, lcps + number)
+            shared = np.int64(load_byte(shard.heads + lcps + number))
+        if shared >= least and shared != UNKNOWN_LCP:
+            place += step
+        elif level:
+            climbing, level, place = False, level - 1, place << LEVEL_SHIFT
+        elif shared == UNKNOWN_LCP:
             break
-        touch(shard.heads_state, shard.heads, lcps + place)
-        shared = np.int64(load_byte(shard.heads + lcps + place))
-        if shared == UNKNOWN_LCP:
-            return np.int64(UNKNOWN), np.int64(UNKNOWN)
-        if shared < min(bits, FAR):
-            break
-        place += step
-    else:
-        return np.int64(UNKNOWN), np.int64(UNKNOWN)
-    if bits <= FAR:
-        return place, place
-    return (rank + 1, place) if after else (place, rank)
+        elif 8 * size <= FAR:
+            return place + after, place + after
+        else:
+            return (rank + 1, place + 1) if after else (place, rank)
+    return np.int64(UNKNOWN), np.int64(UNKNOWN)
