@@ -24,11 +24,9 @@ ZERO, ONE, EIGHT = np.uint64(0), np.uint64(1), np.uint64(8)
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
-COMPILED = (".", "stores", "matching")  # folders with compiled code
+COMPILED = ("native.py", "stores/*.py", "matching/*.py")
 SOURCES = sha256(
-    b"".join(
-        path.read_bytes() for name in COMPILED for path in sorted((Path(__file__).parent / name).glob("*.py"))
-    )
+    b"".join(path.read_bytes() for files in COMPILED for path in sorted(Path(__file__).parent.glob(files)))
 ).hexdigest()
 
 

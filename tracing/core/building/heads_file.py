@@ -67,6 +67,7 @@ def _lacking(directory: Path, manifest: Manifest, entries_max: int) -> dict[int,
 
 
 def _is_whole(path: Path, entries: int) -> bool:
+    """Whether the heads of a shard of so many suffixes are there, and not of the first format."""
     return path.exists() and (not path.is_file() or tree_in(path, entries).has_lcps)
 
 

@@ -44,8 +44,10 @@ def expect(shard: Table, low: Int, high: Int) -> None:
 def choose(shard: Table, text: Int, start: Int, stop: Int, level: Int, first: Int, last: Int) -> Int:
     """Which of the suffixes first..last of a level shares as much with text[start:stop] as any; UNKNOWN where
     that cannot be told."""
-    if level == UNKNOWN or last - first == 1:
-        return first if level != UNKNOWN else np.int64(UNKNOWN)
+    if level == UNKNOWN:
+        return np.int64(UNKNOWN)
+    if last - first == 1:
+        return first
     lcps = layout(shard, LCPS + level)
     touch_all(shard.heads_state, shard.heads, lcps + first + 1, lcps + last - 1)
     chosen, limit, parts = first, np.int64(UNKNOWN_LCP), False

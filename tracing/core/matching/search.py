@@ -53,7 +53,7 @@ def insert(shard: Table, text: Int, lanes: Int, count: Int) -> int:
                 going += 1
                 level, first, last = sampled(shard, low, high)
                 if 8 * min(load_long(lane + LOW_SHARED), load_long(lane + HIGH_SHARED)) >= FAR:
-                    level = np.int64(UNKNOWN)
+                    level = np.int64(UNKNOWN)  # all of them share so much that LCPs do not tell them apart
                 start, stop = load_long(lane + START), load_long(lane + STOP)
                 chosen = choose(shard, text, start, stop, level, first, last)
                 rank = chosen << (LEVEL_SHIFT * level) if chosen != UNKNOWN else (low + high) >> 1
