@@ -1,5 +1,7 @@
 """Whether a trace takes longer in a larger corpus, or in several stores: 500 tokens, one core, warm.
 
+A larger corpus has more documents to show of one text, so that each trace is measured without any, too.
+
 `python -m benchmarks.sweep [--tokens 10_000_000 100_000_000] [--directory DIR]`: add 1_000_000_000 for
 the largest, which takes some 12 minutes and 11 GiB of memory to make. DIR keeps stores for the next time.
 """
@@ -65,6 +67,8 @@ def measure(where: str, stores: list[TokenStore], tokenizer: TextTokenizer, coun
         first = measuring.timed(tracer.trace, requests)
         matching = measuring.timed(lambda text: match(tracer.corpus(), text), texts, rounds=ROUNDS)
         whole = measuring.timed(tracer.trace, requests, rounds=ROUNDS)
+        bare = [TraceRequest(token_ids=text, max_documents=0) for text in texts]
+        alone = measuring.timed(tracer.trace, bare, rounds=ROUNDS)
         traces = [tracer.trace(request) for request in requests]
         rows.append(
             {
@@ -75,6 +79,7 @@ def measure(where: str, stores: list[TokenStore], tokenizer: TextTokenizer, coun
                 "trace": whole["median"],
                 "trace, CPU": whole["cpu_median"],
                 "trace, p95": whole["p95"],
+                "without documents": alone["median"],
                 "trace, first time": first["median"],
                 "spans": round(float(np.median([len(trace.spans) for trace in traces])), 1),
                 "documents": round(float(np.median([len(trace.documents) for trace in traces])), 1),
@@ -88,9 +93,15 @@ def flatness(rows: list[Row]) -> list[str]:
     """How much longer the slowest size takes than the fastest."""
     notes = []
     for kind in corpora.TEXTS:
-        times = [row["trace"] for row in rows if row["texts"] == kind and " of " not in row["where"]]
+        mine = [row for row in rows if row["texts"] == kind and " of " not in row["where"]]
+        whole, alone = (
+            max(row[name] for row in mine) / min(row[name] for row in mine)
+            for name in ("trace", "without documents")
+        )
+        shown = ", ".join(f"{row['documents']:g}" for row in mine)
         notes.append(
-            f"{kind.capitalize()}: whole traces within {max(times) / min(times):.2f}x over the sizes."
+            f"{kind.capitalize()}: whole traces within {whole:.2f}x over the sizes, with {shown} documents "
+            f"to show; without their documents within {alone:.2f}x."
         )
     return notes
 
