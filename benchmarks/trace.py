@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks import corpora, lessons, measuring
 from benchmarks.measuring import Row
-from tracing.core.engines.engine import Longs
+from tracing.core.arrays import Longs
 from tracing.core.matching.corpus import Corpus
 from tracing.core.matching.spans import maximal_bounds
 from tracing.core.matching.warm_up import warm_up

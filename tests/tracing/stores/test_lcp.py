@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from tracing.core.stores.lcp import FAR, UNKNOWN_LCP, fill_lcps
+from tracing.core.stores.lcp import FAR, LEVEL_SHIFT, UNKNOWN_LCP, fill_lcps, lcp_levels, level_sizes
 
 RUNS = st.lists(st.tuples(st.sampled_from([0, 1, 128, 255]), st.integers(1, 50)), min_size=1, max_size=12)
 
@@ -30,16 +30,28 @@ def shared(one: bytes, other: bytes) -> int:
 @settings(max_examples=150, deadline=None)
 def test_they_are_the_bits_that_neighbours_share(runs: list[tuple[int, int]], width: int, first: int) -> None:
     data = b"".join(bytes([value]) * count for value, count in runs)
+    assume(len(data) <= 1 << 8 * width)
     places = sorted(range(len(data)), key=lambda place: data[place:])
     table = np.array(places, dtype="<u8").view(np.uint8).reshape(-1, 8)[:, :width].ravel()
-    if len(data) > 1 << 8 * width:
-        return
     first = min(first, len(data) - 1)
     lcps = np.empty(len(data) - first, dtype=np.uint8)
     assert fill_lcps(np.frombuffer(data, dtype=np.uint8), table, width, first, lcps)
     suffixes = [data[place:] for place in places]
     expected = [0, *(shared(a, b) for a, b in itertools.pairwise(suffixes))]
     assert lcps.tolist() == expected[first:]
+
+
+@given(st.lists(st.sampled_from([0, 1, 9, 100, FAR, UNKNOWN_LCP]), min_size=1, max_size=1500))
+@settings(max_examples=100, deadline=None)
+def test_a_level_above_has_the_least_of_what_lies_between_each_sixteenth(lcps: list[int]) -> None:
+    levels = lcp_levels(np.array(lcps, dtype=np.uint8))
+    assert [level.size for level in levels] == level_sizes(len(lcps))
+    assert levels[-1].size <= 1 << LEVEL_SHIFT
+    for below, level in itertools.pairwise(levels):
+        assert level[0] == 0
+        for number in range(1, level.size):
+            between = below[(number - 1 << LEVEL_SHIFT) + 1 : (number << LEVEL_SHIFT) + 1]
+            assert level[number] == (UNKNOWN_LCP if UNKNOWN_LCP in between else min(between))
 
 
 @pytest.mark.parametrize("wrong", [0, 5, 39])

@@ -7,14 +7,15 @@ from typing import Final
 
 import numpy as np
 
+from tracing.core.arrays import Bytes, Words
 from tracing.core.building.partial import sync_directory, write_whole
 from tracing.core.errors import StoreDamaged, StoreError, StoreExists
 from tracing.core.stores.heads import KEPT_ENTRIES_MAX, STEM, Tree, heads_content, tree_in
 from tracing.core.stores.layout import pointer_bytes
-from tracing.core.stores.lcp import Bytes, fill_lcps
+from tracing.core.stores.lcp import fill_lcps
 from tracing.core.stores.manifest import Manifest, read_manifest
 from tracing.core.stores.store import TokenStore
-from tracing.core.stores.words import Words, pointers_of, words_at
+from tracing.core.stores.words import pointers_of, words_at
 
 CHUNK_SUFFIXES: Final = 1 << 22  # at a time, so that a stop from the keyboard is heard
 EVERY_FILE: Final = 1 << 62  # bytes

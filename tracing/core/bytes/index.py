@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tracing.core.arrays import Longs
 from tracing.core.bytes.documents import whole_documents
 from tracing.core.bytes.text import ByteText
 from tracing.core.bytes.twin import BYTE, ByteTwin
@@ -20,7 +21,6 @@ from tracing.core.nodes.node_store import place_of
 from tracing.core.text.layout import TextLayout
 from tracing.core.text.tokenizer import TextTokenizer
 
-Longs = NDArray[np.int64]
 INDEXES_MAX = 32
 
 

@@ -1,12 +1,10 @@
 """A text as bytes: where its characters and tokens lie, and which of them a run of bytes holds whole."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tracing.core.arrays import Longs
 from tracing.core.cancelling import watched
 from tracing.core.text.layout import TextLayout
-
-Longs = NDArray[np.int64]
 
 
 class ByteText:

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tracing.core.arrays import Longs
 from tracing.core.matching.query import Query
 from tracing.core.stores.manifest import Manifest
 from tracing.core.stores.unigrams import Unigrams
 
 Cancel = Callable[[], bool]
-Longs = NDArray[np.int64]
 
 
 class Searched(Protocol):

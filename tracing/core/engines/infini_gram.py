@@ -13,8 +13,9 @@ from typing import Any, Final, Self
 
 import numpy as np
 
+from tracing.core.arrays import Longs
 from tracing.core.engines.child import Supervised
-from tracing.core.engines.engine import Cancel, Excerpt, Longs, Place, Ranges, Terms
+from tracing.core.engines.engine import Cancel, Excerpt, Place, Ranges, Terms
 from tracing.core.engines.local import LocalEngine
 from tracing.core.errors import Cancelled, StoreDamaged
 from tracing.core.matching.query import Query

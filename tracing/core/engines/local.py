@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tracing.core.arrays import Bytes, Longs
 from tracing.core.cancelling import paced, watched
 from tracing.core.documents.windows import cut_windows, scored_window
-from tracing.core.engines.engine import Cancel, Excerpt, Longs, Place, Ranges, Terms
+from tracing.core.engines.engine import Cancel, Excerpt, Place, Ranges, Terms
 from tracing.core.matching import kernels, surroundings
 from tracing.core.matching.query import Query
-from tracing.core.matching.words import DAMAGED, Bytes, Table
+from tracing.core.matching.words import DAMAGED, Table
 from tracing.core.stores.shard import Shard
 from tracing.core.stores.store import TokenStore
 

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tracing.core.arrays import Longs
 from tracing.core.engines.choice import reader_of
-from tracing.core.engines.engine import Cancel, Engine, Excerpt, Longs, Place, Ranges, Searched, Terms
+from tracing.core.engines.engine import Cancel, Engine, Excerpt, Place, Ranges, Searched, Terms
 from tracing.core.engines.local import LocalEngine
 from tracing.core.errors import InputError
 from tracing.core.matching.query import Query

@@ -15,14 +15,10 @@ from tracing.core.matching.search import (
     START,
     STOP,
     WORD,
-    shared_bytes,
+    compare,
 )
 from tracing.core.matching.words import (
     DAMAGED,
-    DEPTH,
-    FIRST_LEVEL,
-    HEADS,
-    SHIFT,
     Table,
     entry,
     layout,
@@ -44,11 +40,10 @@ from tracing.core.native import (
     store_long,
     word_at,
 )
-from tracing.core.stores.heads import NODE_WORDS
+from tracing.core.stores.heads import DEPTH, FIRST_LEVEL, HEADS, LEVEL_NUMBERS, NODE_WORDS, SHIFT
 from tracing.core.stores.words import WORD_BYTES
 
 NODE_BYTES = NODE_WORDS * WORD_BYTES
-A_LEVEL = 2  # numbers in `levels` of each level
 
 
 @compiled
@@ -119,7 +114,7 @@ def _first_above(shard: Table, head: Int, word: Word) -> Int:
 def _descend(shard: Table, level: Int, before: Int, word: Word) -> Int:
     """How many words of a level are smaller than `word`, if `before` of the level above are."""
     node = _node(shard, level, before)
-    place = shard.heads + layout(shard, FIRST_LEVEL + A_LEVEL * level) + node * NODE_BYTES
+    place = _place(shard, level, node)
     touch(shard.heads_state, shard.heads, place - shard.heads)
     smaller = np.int64(0)
     for number in range(NODE_WORDS):
@@ -130,9 +125,7 @@ def _descend(shard: Table, level: Int, before: Int, word: Word) -> Int:
 @inlined
 def _expect(shard: Table, level: Int, before: Int) -> None:
     """Have the node that `_descend` will read on its way to the cache."""
-    place = (
-        shard.heads + layout(shard, FIRST_LEVEL + A_LEVEL * level) + _node(shard, level, before) * NODE_BYTES
-    )
+    place = _place(shard, level, _node(shard, level, before))
     prefetch(place)
     prefetch(place + NODE_BYTES // 2)
 
@@ -140,7 +133,13 @@ def _expect(shard: Table, level: Int, before: Int) -> None:
 @inlined
 def _node(shard: Table, level: Int, before: Int) -> Int:
     """The node below the last of `before` words, one of the level's whatever these are."""
-    return min(max(before - 1, 0), layout(shard, FIRST_LEVEL + A_LEVEL * level + 1) - 1)
+    return min(max(before - 1, 0), layout(shard, FIRST_LEVEL + LEVEL_NUMBERS * level + 1) - 1)
+
+
+@inlined
+def _place(shard: Table, level: Int, node: Int) -> Int:
+    """Where a node lies in memory."""
+    return shard.heads + layout(shard, FIRST_LEVEL + LEVEL_NUMBERS * level) + node * NODE_BYTES
 
 
 @inlined
@@ -152,9 +151,9 @@ def _zero() -> Int:
 def _head(shard: Table, number: Int) -> Word:
     """A head, its block marked."""
     level = layout(shard, DEPTH) - 1
-    place = layout(shard, FIRST_LEVEL + A_LEVEL * level) + number * WORD_BYTES
-    touch(shard.heads_state, shard.heads, place)
-    return Word(load_word(shard.heads + place))
+    place = _place(shard, level, 0) + number * WORD_BYTES
+    touch(shard.heads_state, shard.heads, place - shard.heads)
+    return Word(load_word(place))
 
 
 @inlined
@@ -170,5 +169,5 @@ def _shared_with(shard: Table, number: Int, word: Word, text: Int, lane: Int) ->
         position = entry(shard, number << layout(shard, SHIFT))
         if position < 0:
             return DAMAGED
-        shared = shared_bytes(shard, position, text, start, stop)
+        shared = compare(shard, position, text, start, stop, _zero())[0] >> 3
     return shared

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tracing.core.arrays import Bytes, Longs
 from tracing.core.matching.heads import enter
-from tracing.core.matching.lcps import UNKNOWN, bound
+from tracing.core.matching.lcps import UNKNOWN, edge_of_run
 from tracing.core.matching.query import MET_NUMBERS
 from tracing.core.matching.search import (
     AFTER,
@@ -29,7 +30,7 @@ from tracing.core.matching.search import (
     STOP,
     insert,
 )
-from tracing.core.matching.words import DAMAGED, Bytes, Longs, Table, tokens_of
+from tracing.core.matching.words import DAMAGED, Table, tokens_of
 from tracing.core.native import Int, compiled, inlined, load_long, store_long
 from tracing.core.stores.words import WORD_BYTES
 
@@ -229,7 +230,7 @@ def _ranks(
             rank, sides = load_long(row + WORD_BYTES), load_long(row + 2 * WORD_BYTES)
             if not sides & (1 + after):
                 return rank, rank
-            return bound(shard, rank if after else rank - 1, (stop - start) * shard.width, after)
+            return edge_of_run(shard, rank if after else rank - 1, (stop - start) * shard.width, after)
         if 0 <= load_long(row) < stop:
             return low, high  # and the range stays empty
     if _next_gap(sought, start) < stop:

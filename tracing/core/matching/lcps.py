@@ -12,8 +12,9 @@ from typing import Final
 
 import numpy as np
 
-from tracing.core.matching.words import LCP_LEVELS, LCPS, Table, layout, tokens_of, touch, touch_all
+from tracing.core.matching.words import Table, layout, tokens_of, touch, touch_all
 from tracing.core.native import Int, inlined, load_byte, prefetch
+from tracing.core.stores.heads import LCP_LEVELS, LCPS
 from tracing.core.stores.lcp import FAR, LCP_LEVELS_MAX, LEVEL_SHIFT, UNKNOWN_LCP
 
 UNKNOWN: Final = -1
@@ -83,7 +84,7 @@ def shared_before(shard: Table, level: Int, number: Int) -> Int:
 
 
 @inlined
-def bound(shard: Table, rank: Int, size: Int, after: Int) -> tuple[Int, Int]:
+def edge_of_run(shard: Table, rank: Int, size: Int, after: Int) -> tuple[Int, Int]:
     """Between which ranks those suffixes end (if `after`, else begin) that share `size` bytes with that of
     `rank`, if that is the first one sought (else the last); UNKNOWN where that cannot be told.
 

@@ -6,12 +6,11 @@ from typing import Any, Self, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from tracing.core.arrays import Bytes, Longs
 from tracing.core.errors import InputError
 from tracing.core.stores.layout import TokenType
 from tracing.core.text.token_ids import as_token_ids
 
-Bytes = NDArray[np.uint8]
-Longs = NDArray[np.int64]
 Made = TypeVar("Made")
 
 MET_NUMBERS = 3  # what kernels.extend_reaches notes of a token

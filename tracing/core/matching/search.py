@@ -17,7 +17,6 @@ from tracing.core.matching.words import DAMAGED, Table, entry, suffix_word
 from tracing.core.native import (
     Int,
     compiled,
-    equal_bytes,
     inlined,
     leading_zeros,
     load_long,
@@ -33,8 +32,8 @@ BATCH: Final = 32  # searches that go side by side
 NUMBERS: Final = 16  # of a lane
 LANE_BYTES: Final = NUMBERS * WORD_BYTES
 START, STOP, LOW, HIGH, LOW_SHARED, HIGH_SHARED, AFTER = range(0, 7 * WORD_BYTES, WORD_BYTES)
-LEVEL, CHOSEN, RANK, POSITION = range(7 * WORD_BYTES, 11 * WORD_BYTES, WORD_BYTES)  # what a step looks at
-WORD, HEAD, BOUND = range(11 * WORD_BYTES, 14 * WORD_BYTES, WORD_BYTES)  # of whoever fills the lanes
+LEVEL, FIRST, LAST, CHOSEN, RANK, POSITION = range(7 * WORD_BYTES, 13 * WORD_BYTES, WORD_BYTES)  # of a step
+WORD, HEAD, BOUND = range(13 * WORD_BYTES, 16 * WORD_BYTES, WORD_BYTES)  # of whoever fills the lanes
 
 
 @compiled
@@ -59,6 +58,8 @@ def insert(shard: Table, text: Int, lanes: Int, count: Int) -> int:
                 rank = chosen << (LEVEL_SHIFT * level) if chosen != UNKNOWN else (low + high) >> 1
                 prefetch(shard.table + rank * shard.pointer)
                 store_long(lane + LEVEL, level)
+                store_long(lane + FIRST, first)
+                store_long(lane + LAST, last)
                 store_long(lane + CHOSEN, chosen)
                 store_long(lane + RANK, rank)
         for lane in range(lanes, end, LANE_BYTES):
@@ -89,10 +90,10 @@ def _halve(shard: Table, text: Int, lane: Int) -> None:
 @inlined
 def _close_in(shard: Table, text: Int, lane: Int) -> None:
     """Go to one end of the suffixes of the level that part from the bytes sought where the chosen does."""
-    low, high, level = load_long(lane + LOW), load_long(lane + HIGH), load_long(lane + LEVEL)
     size, (bits, before) = load_long(lane + STOP) - load_long(lane + START), _compare(shard, text, lane)
-    shift, chosen, alike = LEVEL_SHIFT * level, load_long(lane + CHOSEN), min(bits + 1, 8 * size)
-    first, last = (low + (1 << shift) - 1) >> shift, ((high - 1) >> shift) + 1
+    level, chosen, alike = load_long(lane + LEVEL), load_long(lane + CHOSEN), min(bits + 1, 8 * size)
+    shift = LEVEL_SHIFT * level
+    first, last = load_long(lane + FIRST), load_long(lane + LAST)
     begin, end = run(shard, level, chosen, first, last, alike)
     if before:
         if end < last:
@@ -110,9 +111,18 @@ def _close_in(shard: Table, text: Int, lane: Int) -> None:
 
 @inlined
 def _compare(shard: Table, text: Int, lane: Int) -> tuple[Int, bool]:
-    """How many bits the suffix at POSITION shares with those sought, and whether it comes before them."""
+    """How many bits the suffix at POSITION shares with those sought, and whether the lane stands after it."""
     start, stop, position = load_long(lane + START), load_long(lane + STOP), load_long(lane + POSITION)
-    size, shared = stop - start, min(load_long(lane + LOW_SHARED), load_long(lane + HIGH_SHARED))
+    known = min(load_long(lane + LOW_SHARED), load_long(lane + HIGH_SHARED))
+    bits, before = compare(shard, position, text, start, stop, known)
+    return bits, before or (bits == 8 * (stop - start) and load_long(lane + AFTER) > 0)
+
+
+@inlined
+def compare(shard: Table, position: Int, text: Int, start: Int, stop: Int, known: Int) -> tuple[Int, bool]:
+    """How many bits the suffix at `position` shares with text[start:stop], `known` bytes at least, and
+    whether it comes before them."""
+    size, shared = stop - start, known
     most = min(size, shard.size - position)
     while shared < most:
         found, sought = suffix_word(shard, position + shared), word_at(text, stop, start + shared)
@@ -122,16 +132,4 @@ def _compare(shard: Table, text: Int, lane: Int) -> tuple[Int, bool]:
                 return bits, bool(found < sought)
             break
         shared += WORD_BYTES
-    return 8 * most, most < size or load_long(lane + AFTER) > 0
-
-
-@compiled
-def shared_bytes(shard: Table, position: Int, text: Int, start: Int, stop: Int) -> Int:
-    """Bytes of text[start:stop] that the suffix at `position` begins with."""
-    shared, most = np.int64(0), min(stop - start, shard.size - position)
-    while shared < most:
-        equal = equal_bytes(suffix_word(shard, position + shared), word_at(text, stop, start + shared))
-        shared += equal
-        if equal < WORD_BYTES:
-            break
-    return min(shared, most)
+    return 8 * most, bool(most < size)

@@ -6,8 +6,9 @@ As in `kernels`: no Python objects, no GIL, every pointer checked, every block t
 import numpy as np
 from numpy.typing import NDArray
 
+from tracing.core.arrays import Bytes, Longs
 from tracing.core.matching.search import OK
-from tracing.core.matching.words import BLOCK_SHIFT, DAMAGED, Bytes, Longs, Table, entry, touch
+from tracing.core.matching.words import BLOCK_SHIFT, DAMAGED, Table, entry, touch
 from tracing.core.native import compiled
 
 

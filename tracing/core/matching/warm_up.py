@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from tracing.core.arrays import Bytes
 from tracing.core.matching import kernels, surroundings
 from tracing.core.matching.query import MET_NUMBERS
-from tracing.core.matching.words import Bytes, Table
+from tracing.core.matching.words import Table
 from tracing.core.stores.heads import Tree, kept_heads
 from tracing.core.stores.mapped_file import SOUND
 from tracing.core.stores.words import words_at

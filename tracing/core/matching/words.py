@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
 from tracing.core.native import (
     Int,
@@ -23,16 +22,10 @@ from tracing.core.native import (
     word_at,
 )
 from tracing.core.stores.layout import BLOCK_BYTES
-from tracing.core.stores.lcp import LCP_LEVELS_MAX
 from tracing.core.stores.mapped_file import SOUND, TOUCHED, UNSEEN
 from tracing.core.stores.words import WORD_BYTES
 
-Bytes = NDArray[np.uint8]
-Longs = NDArray[np.int64]
-
 DAMAGED = -1
-DEPTH, SHIFT, HEADS, LCP_LEVELS, LCPS = range(5)  # numbers in a shard's `levels`; of LCPs one for each level,
-FIRST_LEVEL = LCPS + LCP_LEVELS_MAX  # then of heads two for each level
 BLOCK_SHIFT = BLOCK_BYTES.bit_length() - 1
 
 
@@ -42,7 +35,7 @@ class Table(NamedTuple):
     `data` is tokenized.N, of `size` bytes, `width` to a token; `table` is table.N, `pointer` bytes to an
     entry. `*_state` are the block states of `mapped_file`: a kernel marks each block that it reads, the
     caller has the marked ones checked. `heads` are the first words of some suffixes and what neighbouring
-    suffixes share, `levels` their layout (`stores.heads`).
+    suffixes share, `levels` their `layout` (`stores.heads`).
     """
 
     data: Int

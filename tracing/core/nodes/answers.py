@@ -6,7 +6,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tracing.core.engines.engine import Excerpt, Longs
+from tracing.core.arrays import Longs
+from tracing.core.engines.engine import Excerpt
 from tracing.core.errors import Unanswered
 from tracing.core.nodes.questions import excerpt_of
 from tracing.core.stores.manifest import Manifest

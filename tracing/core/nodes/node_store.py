@@ -10,7 +10,8 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tracing.core.engines.engine import Cancel, Excerpt, Longs, Place, Ranges, Terms
+from tracing.core.arrays import Longs
+from tracing.core.engines.engine import Cancel, Excerpt, Place, Ranges, Terms
 from tracing.core.errors import InputError, StoreMissing, Unanswered
 from tracing.core.matching.query import Query
 from tracing.core.nodes.answers import (

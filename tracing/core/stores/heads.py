@@ -27,17 +27,21 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tracing.core.arrays import Bytes, Longs, Words
 from tracing.core.errors import StoreDamaged
 from tracing.core.stores.blocks import checksum
 from tracing.core.stores.layout import BLOCK_BYTES, block_count
-from tracing.core.stores.lcp import LCP_LEVELS_MAX, Bytes, lcp_levels, level_sizes
+from tracing.core.stores.lcp import LCP_LEVELS_MAX, lcp_levels, level_sizes
 from tracing.core.stores.manifest import Manifest
 from tracing.core.stores.mapped_file import SOUND, MappedFile, read_tail
-from tracing.core.stores.words import WORD_BYTES, Words
+from tracing.core.stores.words import WORD_BYTES
 
 STEM: Final = "heads"
 FORMAT: Final = {False: b"headwater-heads/1", True: b"headwater-heads/2"}  # by whether it has LCPs
 NODE_WORDS: Final = 16
+DEPTH, SHIFT, HEADS, LCP_LEVELS, LCPS = range(5)  # numbers of `Tree.layout`; of LCPs one for each level,
+FIRST_LEVEL: Final = LCPS + LCP_LEVELS_MAX  # then of heads
+LEVEL_NUMBERS: Final = 2  # each
 STRIDE_SHIFT: Final = 4  # suffixes from one head to the next, as a power of two
 KEPT_ENTRIES_MAX: Final = 1 << 22
 """Of a shard whose heads are taken when it is first searched, some 10 ms; larger ones have a file."""
@@ -83,9 +87,10 @@ class Tree:
         return block_count(self.lcp_starts[-1]) * BLOCK_BYTES
 
     @cached_property
-    def layout(self) -> NDArray[np.int64]:
-        """As kernels read it: how many levels, shift, heads, how many levels of LCPs, the first byte of each
-        of these (LCP_LEVELS_MAX numbers), then first byte and nodes of each level of heads."""
+    def layout(self) -> Longs:
+        """As kernels read it: DEPTH levels of heads, SHIFT, HEADS, LCP_LEVELS, then from LCPS on the first
+        byte of each level of LCPs, from FIRST_LEVEL on first byte and nodes of each level of heads.
+        """
         firsts = itertools.accumulate(self.nodes[:-1], initial=0)
         size = NODE_WORDS * WORD_BYTES
         levels: list[int] = [
@@ -120,7 +125,7 @@ class Heads:
 
     tree: Tree
     data: NDArray[Any]
-    state: NDArray[np.uint8]
+    state: Bytes
 
 
 def kept_heads(tree: Tree, heads: Words, lcps: Bytes | None) -> Heads:
@@ -148,7 +153,7 @@ def tree_in(path: Path, entries: int) -> Tree:
 def open_heads(
     directory: Path, manifest: Manifest, number: int, entries: int
 ) -> tuple[Tree, MappedFile] | None:
-    """The file with the heads of a shard and their shape, None where there is none; StoreDamaged if it is
+    """The shape of a shard's heads and their file, None where there is none; StoreDamaged if it is
     another's."""
     path = directory / f"{STEM}.{number}"
     if not os.path.lexists(path):

@@ -4,8 +4,8 @@
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tracing.core.arrays import Bytes
 from tracing.core.native import Int, compiled, inlined, leading_zeros, load_pointer, prefetch, word_at
 from tracing.core.stores.words import WORD_BYTES
 
@@ -15,8 +15,6 @@ FAR_BYTES: Final = 32
 LEVEL_SHIFT: Final = 4  # from a level to the one above, each sixteenth
 LCP_LEVELS_MAX: Final = 8
 AHEAD: Final = 16  # suffixes that are on their way from memory
-
-Bytes = NDArray[np.uint8]
 
 
 def level_sizes(entries: int) -> list[int]:

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tracing.core.arrays import Bytes, Longs, Words
 from tracing.core.errors import StoreDamaged, StoreError, StoreMissing
 from tracing.core.stores.blocks import checksum
 from tracing.core.stores.bus_errors import guard, lost
 from tracing.core.stores.layout import BLOCK_BYTES
-from tracing.core.stores.words import WORD_BYTES, Words, words_at
+from tracing.core.stores.words import WORD_BYTES, words_at
 
 UNSEEN, TOUCHED, SOUND = 0, 1, 2
 COPY_TRIES = 3
@@ -44,10 +45,10 @@ class MappedFile:
             raise
         mapping.madvise(mmap.MADV_RANDOM)  # a search reads single blocks: what lies around them is of no use
         self._mapping = mapping
-        self.data: NDArray[np.uint8] = np.frombuffer(mapping, dtype=np.uint8)
+        self.data: Bytes = np.frombuffer(mapping, dtype=np.uint8)
         self._guard = guard(mapping, self.data.ctypes.data, size_bytes)
         self._states = bytearray(checksums.size)
-        self.state: NDArray[np.uint8] = np.frombuffer(self._states, dtype=np.uint8)
+        self.state: Bytes = np.frombuffer(self._states, dtype=np.uint8)
 
     def _map(self) -> mmap.mmap:
         try:
@@ -102,7 +103,7 @@ class MappedFile:
         self.state[self.state == UNSEEN] = TOUCHED
         self.check_touched()
 
-    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
+    def read(self, start: int, stop: int) -> Bytes:
         """Checked bytes start..stop, no copy; StoreDamaged where the file has no such bytes.
 
         Whoever still reads them when the file may have been written meanwhile calls `check_unchanged` after.
@@ -129,7 +130,7 @@ class MappedFile:
                 return data
         raise changed_meanwhile(self.path)
 
-    def words(self, starts: NDArray[np.int64]) -> Words:
+    def words(self, starts: Longs) -> Words:
         """Checked words, as `words_at` gives them, as they were written; StoreDamaged for places outside."""
         if starts.size and not 0 <= starts.min() <= starts.max() < self.size_bytes:
             raise StoreDamaged(f"{self.path} has no byte {starts.max()}: restore or rebuild the store.")

@@ -11,17 +11,18 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tracing.core.arrays import Bytes, Longs, Words
 from tracing.core.errors import StoreDamaged
 from tracing.core.stores.blocks import split_checksums
 from tracing.core.stores.foreign_metadata import plain_metadata
 from tracing.core.stores.heads import STEM as HEADS
 from tracing.core.stores.heads import Heads, Tree, kept_heads, open_heads, tree_of
 from tracing.core.stores.layout import BLOCKS, DATA_FILES, OFFSET_BYTES, block_count, pointer_bytes
-from tracing.core.stores.lcp import UNKNOWN_LCP, Bytes, fill_lcps
+from tracing.core.stores.lcp import UNKNOWN_LCP, fill_lcps
 from tracing.core.stores.manifest import Manifest, sha256
 from tracing.core.stores.mapped_file import MappedFile, changed_meanwhile, read_small_file
 from tracing.core.stores.unigrams import Unigrams
-from tracing.core.stores.words import Words, pointers_of
+from tracing.core.stores.words import pointers_of
 
 METADATA: Final = json.JSONDecoder(
     parse_constant=lambda _: None,
@@ -129,12 +130,12 @@ class Shard:
             raise StoreDamaged(f"{self.offset.path} is damaged at document {document}: rebuild the store.")
         return self.tokenized.read(start, stop).view(self.kind.numpy)[1:]
 
-    def lengths(self, first: int, stop: int) -> NDArray[np.int64]:
+    def lengths(self, first: int, stop: int) -> Longs:
         """Tokens of the documents first..stop, shape [stop - first], from their offsets alone."""
         end = min(stop + 1, self.documents)
         starts = self.offset.read(first * OFFSET_BYTES, end * OFFSET_BYTES).view("<u8").astype(np.int64)
         bounds = np.append(starts, self.tokenized.size_bytes) if end == stop else starts
-        lengths: NDArray[np.int64] = np.diff(bounds) // self.kind.width_bytes - 1
+        lengths: Longs = np.diff(bounds) // self.kind.width_bytes - 1
         return lengths
 
     def extent(self, document: int) -> tuple[int, int]:

@@ -3,15 +3,13 @@
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+
+from tracing.core.arrays import Bytes, Longs, Words
 
 WORD_BYTES: Final = 8
 
-Words = NDArray[np.uint64]
-Longs = NDArray[np.int64]
 
-
-def words_at(data: NDArray[np.uint8], starts: Longs) -> Words:
+def words_at(data: Bytes, starts: Longs) -> Words:
     """The eight bytes from each of these places on as big-endian numbers, zeros after the end of `data`."""
     found = np.zeros(starts.size, dtype=np.uint64)
     inside = starts <= data.size - WORD_BYTES
