@@ -237,10 +237,7 @@ class _Tracing:
 
     def _describe(self, spans: list[Span], scored: list[ScoredDocument]) -> list[TracedDocument]:
         """The documents as they are shown."""
-        return [
-            describe(self._corpus, self._tokenizer, spans, document, self._seen)
-            for document in watched(scored)
-        ]
+        return describe(self._corpus, self._tokenizer, spans, scored, self._seen)
 
     def _clock(self, phase: str) -> None:
         """Add the time since the last call to `phase`; a good place to stop, too."""

@@ -13,10 +13,10 @@ from tests.tracing.support.stores import stores_of, text_tokenizer
 from tests.tracing.support.texts import texts
 from tracing.core.documents.relevance import Relevance
 from tracing.core.documents.sampling import sample_matches
-from tracing.core.documents.snippets import show_windows
+from tracing.core.documents.snippets import show_excerpts
 from tracing.core.documents.view import find_all, read_document
 from tracing.core.documents.windows import cut_windows
-from tracing.core.engines.engine import Place
+from tracing.core.engines.engine import Excerpt, Place
 from tracing.core.errors import InputError, StoreMismatch
 from tracing.core.matching.corpus import Corpus
 from tracing.core.matching.spans import Span
@@ -152,13 +152,32 @@ def test_every_mark_in_a_snippet_is_the_text_of_its_match(ids: list[int], data: 
         (a, min(len(ids), a + data.draw(st.integers(1, 6))))
         for a in data.draw(st.lists(start, min_size=1, max_size=4))
     ]
-    snippet = show_windows(cut_windows(np.array(ids, dtype="<u2"), matches), len(ids), TOKENIZER)
+    windows = cut_windows(np.array(ids, dtype="<u2"), matches)
+    [snippet] = show_excerpts([Excerpt(0.0, windows, len(ids), {})], TOKENIZER, [{}])
     text, offsets = TOKENIZER.decode(ids)
     expected = [text[offsets[a][0] : offsets[b - 1][1]].strip() for a, b in sorted(set(matches))]
     shown = [snippet.text[start:end] for start, end in snippet.matches]
     assert [s for s, e in zip(shown, expected, strict=False) if "\ufffd" not in e] == [
         e for e in expected[: len(shown)] if "\ufffd" not in e
     ]
+
+
+@given(st.lists(texts(40).filter(lambda ids: len(ids) > 3), min_size=1, max_size=6), st.data())
+@settings(max_examples=100, deadline=None)
+def test_documents_shown_together_are_shown_as_each_is_alone(
+    documents: list[list[int]], data: st.DataObject
+) -> None:
+    excerpts, margins = [], list[dict[tuple[int, int], list[tuple[int, int]]]]()
+    for ids in documents:
+        start = data.draw(st.integers(0, len(ids) - 2))
+        windows = cut_windows(np.array(ids, dtype="<u2"), [(start, start + 2)])
+        excerpts.append(Excerpt(0.0, windows, len(ids), {}))
+        margins.append(data.draw(st.sampled_from([{}, {(start, start + 2): [(0, 0)]}])))
+    alone = [
+        show_excerpts([excerpt], TOKENIZER, [own])[0] for excerpt, own in zip(excerpts, margins, strict=True)
+    ]
+    assert show_excerpts(excerpts, TOKENIZER, margins) == alone
+    assert show_excerpts(excerpts, TOKENIZER, [{}] * len(excerpts)) == alone
 
 
 def long_document() -> list[int]:

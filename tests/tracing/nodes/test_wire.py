@@ -16,7 +16,7 @@ from tracing.core.engines.engine import Place, Terms
 from tracing.core.errors import TracingError, Unanswered
 from tracing.core.matching.corpus import Corpus
 from tracing.core.nodes import wire
-from tracing.core.nodes.answers import Ask, Question, Reply
+from tracing.core.nodes.answers import Ask, Question, Reply, checked_excerpts
 from tracing.core.nodes.node_store import NodeStore
 from tracing.core.nodes.questions import answer
 from tracing.core.stores.store import TokenStore
@@ -108,6 +108,13 @@ def test_answers_of_another_version_are_no_answers(value: Any) -> None:
         terms = Terms(np.array([1]), np.ones(1), 1.0)
         with pytest.raises(Unanswered, match="run the same version"):
             corpus.read([Place(0, 0, 2, 8, ((2, 1),))], terms)
+
+
+@pytest.mark.parametrize("match", [(1, 3), (4, 6), (3, 2)])
+def test_a_match_outside_what_is_shown_of_its_document_is_no_answer(match: tuple[int, int]) -> None:
+    window = [2, np.array([7, 8, 9], dtype="<u2"), [match]]
+    with stores_of([[1, 2, 3]]) as stores, pytest.raises(Unanswered, match="run the same version"):
+        checked_excerpts([[1.0, [window], 9, {}]], 1, stores[0].manifest)
 
 
 def test_an_unknown_question_is_refused() -> None:

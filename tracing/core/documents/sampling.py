@@ -1,8 +1,8 @@
 """Documents of a span, drawn from its ranges of ranks without ever listing them."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, starmap
 from typing import NamedTuple
 
 import numpy as np
@@ -62,20 +62,19 @@ def sample_matches(
     ]
     places = np.array(drawn, dtype=np.int64).reshape(-1, 3)
     found = corpus.locate(np.ascontiguousarray(places[:, 1]), np.ascontiguousarray(places[:, 2]))
-    matches = (Match(*values) for values in np.column_stack([places[:, :2], found]).tolist())
+    matches = starmap(Match, np.column_stack([places[:, :2], found]).tolist())
     return _first_of_each_document(matches, documents)
 
 
-def _draw(span: Span, occurrences: int, generator: np.random.Generator) -> Iterator[tuple[int, int]]:
+def _draw(span: Span, occurrences: int, generator: np.random.Generator) -> list[tuple[int, int]]:
     """(row, rank) of up to so many occurrences of the span, without repeats."""
     ends = list(accumulate(high - low for low, high in span.ranges))
     total = ends[-1] if ends else 0
-    numbers: Iterable[int] = range(total)
-    if total > occurrences:
-        numbers = dict.fromkeys(generator.integers(0, total, occurrences).tolist())
-    for number in watched(numbers):
-        row = bisect_right(ends, number)
-        yield row, span.ranges[row][1] + number - ends[row]
+    if total <= occurrences:
+        return [(row, rank) for row, bounds in enumerate(span.ranges) for rank in range(*bounds)]
+    numbers = dict.fromkeys(generator.integers(0, total, occurrences).tolist())
+    rows = [(bisect_right(ends, number), number) for number in watched(numbers)]
+    return [(row, span.ranges[row][1] + number - ends[row]) for row, number in rows]
 
 
 def _first_of_each_document(matches: Iterable[Match], documents: int) -> list[Match]:
@@ -83,8 +82,7 @@ def _first_of_each_document(matches: Iterable[Match], documents: int) -> list[Ma
     kept: dict[tuple[int, int, int], Match] = {}
     per_span: dict[int, int] = {}
     for match in watched(matches):
-        key = (match.span, match.row, match.document)
-        if key not in kept and per_span.get(match.span, 0) < documents:
-            kept[key] = match
-            per_span[match.span] = per_span.get(match.span, 0) + 1
+        span, row, _, document, *_ = match
+        if per_span.get(span, 0) < documents and kept.setdefault((span, row, document), match) is match:
+            per_span[span] = per_span.get(span, 0) + 1
     return list(kept.values())

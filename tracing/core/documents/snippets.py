@@ -1,9 +1,11 @@
 """A few lines of a document around its matches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from tracing.core.engines.engine import Window
+import numpy as np
+
+from tracing.core.engines.engine import Excerpt, Window
 from tracing.core.text.decoding import Offsets, decode_marked, whole_characters
 from tracing.core.text.tokenizer import TextTokenizer
 
@@ -21,20 +23,53 @@ class Snippet(NamedTuple):
     matches: Offsets
 
 
-def show_windows(
-    windows: Sequence[Window], tokens: int, tokenizer: TextTokenizer, margins: Margins | None = None
-) -> Snippet:
-    """The text of these windows of a document of so many tokens; parts left out become an ellipsis.
+def show_excerpts(
+    excerpts: Sequence[Excerpt], tokenizer: TextTokenizer, margins: Sequence[Margins]
+) -> list[Snippet]:
+    """The text of the windows of each document; parts left out become an ellipsis.
 
-    Matches that have `margins` are marked without them.
+    Matches that have `margins`, those of their document, are marked without them.
     """
-    text, found, last = "", [], 0
-    for window in windows:
-        part = _decode(window, tokenizer, margins or {})
+    windows = [
+        (window, own) for excerpt, own in zip(excerpts, margins, strict=True) for window in excerpt.windows
+    ]
+    parts = _decode_all(windows, tokenizer)
+    return [_join(excerpt, parts) for excerpt in excerpts]
+
+
+def _join(excerpt: Excerpt, parts: Iterator[Snippet]) -> Snippet:
+    """The next parts, which are the windows of this document, as one text."""
+    text, found, last = "", list[tuple[int, int]](), 0
+    for window, part in zip(excerpt.windows, parts, strict=False):
         text += (ELLIPSIS if window.first else "") if not text else f" {ELLIPSIS} "
         found += [(a + len(text), b + len(text)) for a, b in part.matches]
         text, last = text + part.text, window.first + len(window.token_ids)
-    return Snippet(text + (ELLIPSIS if last < tokens else ""), found)
+    return Snippet(text + (ELLIPSIS if last < excerpt.tokens else ""), found)
+
+
+def _decode_all(windows: Sequence[tuple[Window, Margins]], tokenizer: TextTokenizer) -> Iterator[Snippet]:
+    """Each window's text: looked up for all of them at once, since most are of single-byte characters, where
+    the places of bytes are those of characters."""
+    if not windows:
+        return
+    ids = np.concatenate([window.token_ids for window, _ in windows])
+    data, begins = b"".join(tokenizer.stored_pieces(ids)), np.zeros(ids.size + 1, dtype=np.int64)
+    np.cumsum(tokenizer.piece_bytes[ids], out=begins[1:])
+    bounds, first = list[int](), 0
+    for window, _ in windows:
+        shift, stop = first - window.first, first + len(window.token_ids)
+        bounds += (first, stop, *(bound + shift for match in window.matches for bound in match))
+        first = stop
+    places = iter(begins[bounds].tolist())
+    for window, margins in windows:
+        start, stop = next(places), next(places)
+        matches = [(next(places) - start, next(places) - start) for _ in window.matches]
+        part = data[start:stop]
+        if margins or not part.isascii():
+            yield _decode(window, tokenizer, margins)
+        else:
+            text = part.decode("ascii")
+            yield Snippet(text, [_without_space(text, *match) for match in matches])
 
 
 def _decode(window: Window, tokenizer: TextTokenizer, margins: Margins) -> Snippet:

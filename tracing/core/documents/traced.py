@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from tracing.core.cancelling import watched
+from tracing.core.cancelling import paced, watched
 from tracing.core.documents.relevance import Relevance, best_tier
 from tracing.core.documents.sampling import Match
-from tracing.core.documents.snippets import Margins, Snippet, show_windows
+from tracing.core.documents.snippets import Margins, Snippet, show_excerpts
 from tracing.core.engines.engine import Excerpt, Place, Searched
 from tracing.core.matching.corpus import Corpus
 from tracing.core.matching.spans import Span
@@ -73,10 +73,8 @@ def score_documents(
 
 def place_of(matches: Sequence[Match], spans: Sequence[Span]) -> Place:
     """Where a document and its matches lie."""
-    lengths = [_tokens_of(match, spans[match.span]) for match in matches]
-    places = tuple((match.position, length) for match, length in zip(matches, lengths, strict=True))
-    first = matches[0]
-    return Place(first.row, first.document, first.start, first.stop, places)
+    first, places = matches[0], [(match.position, _tokens_of(match, spans[match.span])) for match in matches]
+    return Place(first.row, first.document, first.start, first.stop, tuple(places))
 
 
 def _tokens_of(match: Match, span: Span) -> int:
@@ -101,19 +99,32 @@ def describe(
     corpus: Corpus,
     tokenizer: TextTokenizer,
     spans: Sequence[Span],
-    scored: ScoredDocument,
+    documents: Sequence[ScoredDocument],
     seen: Seen | None,
-) -> TracedDocument:
-    """The document as it is shown: decoded around its matches only."""
-    (store, number), excerpt = corpus.origin(scored.row, scored.number), scored.excerpt
+) -> list[TracedDocument]:
+    """The documents as they are shown: decoded around their matches only."""
+    snippets = list[Snippet]()
+    for begin, end in paced(len(documents)):
+        part = documents[begin:end]
+        margins = [_margins(corpus, spans, scored) for scored in part]
+        snippets += show_excerpts([scored.excerpt for scored in part], tokenizer, margins)
+    return [
+        _described(corpus, scored, snippet, seen)
+        for scored, snippet in zip(watched(documents), snippets, strict=True)
+    ]
+
+
+def _described(corpus: Corpus, scored: ScoredDocument, snippet: Snippet, seen: Seen | None) -> TracedDocument:
+    (store, number), metadata = corpus.origin(scored.row, scored.number), scored.excerpt.metadata
+    name = store.manifest.name
     return TracedDocument(
-        store=store.manifest.name,
+        store=name,
         document=number,
-        metadata=described(store, excerpt.metadata),
-        snippet=show_windows(excerpt.windows, excerpt.tokens, tokenizer, _margins(corpus, spans, scored)),
+        metadata=described(store, metadata),
+        snippet=snippet,
         score=scored.score,
         relevance=scored.relevance,
-        seen=seen(store.manifest.name, number, excerpt.metadata) if seen else None,
+        seen=seen(name, number, metadata) if seen else None,
     )
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+import numpy as np
 from numpy.typing import NDArray
 
-from tracing.core.engines.engine import Place, Window
+from tracing.core.arrays import Longs
+from tracing.core.engines.engine import Window
 
 WINDOW_TOKENS: Final = 512
 MARGIN_TOKENS: Final = 48  # shown on either side of a match
@@ -15,21 +17,25 @@ WINDOWS_MAX: Final = 3
 Tokens = tuple[int, int]
 
 
-def scored_window(place: Place, match: Tokens, width: int) -> tuple[int, int]:
-    """Bytes (start, stop) of up to 512 tokens around a match of the document, the match in the middle."""
-    position, length = match
-    before = max(MARGIN_TOKENS, (WINDOW_TOKENS - length) // 2)
-    first = max(place.start, position - before * width)
-    return first, min(place.stop, position + (WINDOW_TOKENS - before) * width)
+def scored_windows(places: Longs, width: int) -> Longs:
+    """Bytes (start, stop) of up to 512 tokens around each match of a document, the match in the middle.
+
+    `places` are the bytes start..stop of the document, the match's position, also in bytes, and its length
+    in tokens; shape [matches, 4]. A token has `width` bytes.
+    """
+    starts, stops, positions, lengths = places.T
+    before = np.maximum(MARGIN_TOKENS, (WINDOW_TOKENS - lengths) // 2)
+    firsts = np.maximum(starts, positions - before * width)
+    return np.column_stack([firsts, np.minimum(stops, positions + (WINDOW_TOKENS - before) * width)])
 
 
-def cut_windows(tokens: NDArray[Any], matches: Sequence[Tokens]) -> list[Window]:
+def cut_windows(tokens: NDArray[Any], matches: Sequence[Tokens]) -> tuple[Window, ...]:
     """The tokens around `matches`, ranges of a document's `tokens`.
 
     Overlapping surroundings are joined; the first three are kept.
     """
     found = _surroundings(sorted(set(matches)), len(tokens))[:WINDOWS_MAX]
-    return [Window(start, tokens[start:stop], tuple(inside)) for start, stop, inside in found]
+    return tuple([Window(start, tokens[start:stop], tuple(inside)) for start, stop, inside in found])
 
 
 def _surroundings(matches: list[Tokens], tokens: int) -> list[tuple[int, int, list[Tokens]]]:

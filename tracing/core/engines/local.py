@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tracing.core.arrays import Bytes, Longs
 from tracing.core.cancelling import paced, watched
-from tracing.core.documents.windows import cut_windows, scored_window
+from tracing.core.documents.windows import cut_windows, scored_windows
 from tracing.core.engines.engine import Cancel, Excerpt, Place, Ranges, Terms
 from tracing.core.matching import kernels, surroundings
 from tracing.core.matching.query import Query
@@ -74,25 +74,20 @@ class LocalEngine:
 
     def locate(self, rows: Longs, ranks: Longs) -> Longs:
         found = np.empty((ranks.size, 4), dtype=np.int64)
-        for row in np.unique(rows).tolist():
-            found[rows == row] = self._locate(row, np.ascontiguousarray(ranks[rows == row]))
+        for row in sorted(set(rows.tolist())):
+            mine = np.flatnonzero(rows == row)
+            found[mine] = self._locate(row, ranks[mine])
         return found
 
     def read(self, places: Sequence[Place], terms: Terms) -> list[Excerpt]:
-        scoring = _Scoring(terms)
-        scores = np.zeros(len(places))
-        for row in sorted({place.row for place in places}):
-            shard, numbers = self.shards[row], [n for n, place in enumerate(places) if place.row == row]
-            width = shard.kind.width_bytes
-            pairs = [
-                (n, scored_window(places[n], match, width))
-                for n in watched(numbers)
-                for match in places[n].matches
-            ]
-            found = scoring.scores(shard, np.array([window for _, window in pairs], dtype=np.int64))
-            np.maximum.at(scores, [n for n, _ in pairs], found)
-        scored = zip(watched(places), scores.tolist(), self._metadata(places), strict=True)
-        return [self._read(*found) for found in scored]
+        scoring, rows, found = _Scoring(terms), dict[int, list[int]](), dict[int, Excerpt]()
+        for number, place in enumerate(watched(places)):
+            rows.setdefault(place.row, []).append(number)
+        for row, numbers in rows.items():
+            shard, own = self.shards[row], [places[number] for number in numbers]
+            read = zip(watched(own), scoring.scores(shard, own), self._metadata(row, own), strict=True)
+            found.update(zip(numbers, [_excerpt(shard, *one) for one in read], strict=True))
+        return [found[number] for number in range(len(places))]
 
     def _searches(self, query: Query) -> Searches:
         """Each shard, and the arguments that the search kernels share."""
@@ -114,23 +109,21 @@ class LocalEngine:
         found[:, 1] += store.first_document(number)
         return found
 
-    def _metadata(self, places: Sequence[Place]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = [{}] * len(places)
-        for row in sorted({place.row for place in places}):
-            store, numbers = self._rows[row][0], [n for n, place in enumerate(places) if place.row == row]
-            for begin, end in paced(len(numbers)):
-                own = store.metadata_of([places[n].document for n in numbers[begin:end]])
-                for number, metadata in zip(numbers[begin:end], own, strict=True):
-                    found[number] = metadata
+    def _metadata(self, row: int, places: Sequence[Place]) -> list[dict[str, Any]]:
+        """Of documents in this row."""
+        found, (store, _) = list[dict[str, Any]](), self._rows[row]
+        for begin, end in paced(len(places)):
+            found += store.metadata_of([place.document for place in places[begin:end]])
         return found
 
-    def _read(self, place: Place, score: float, metadata: dict[str, Any]) -> Excerpt:
-        shard = self.shards[place.row]
-        tokens = shard.tokenized.data[place.start : place.stop].view(shard.kind.numpy)
-        width = shard.kind.width_bytes
-        starts = [((position - place.start) // width, length) for position, length in place.matches]
-        windows = cut_windows(tokens, [(start, start + length) for start, length in starts])
-        return Excerpt(score, tuple(windows), len(tokens), metadata)
+
+def _excerpt(shard: Shard, place: Place, score: float, metadata: dict[str, Any]) -> Excerpt:
+    """What is shown of a document."""
+    tokens = shard.tokenized.data[place.start : place.stop].view(shard.kind.numpy)
+    width = shard.kind.width_bytes
+    starts = [((position - place.start) // width, length) for position, length in place.matches]
+    windows = cut_windows(tokens, [(start, start + length) for start, length in starts])
+    return Excerpt(score, windows, len(tokens), metadata)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,13 +144,17 @@ class _Scoring:
         """A copy: kernels would be compiled anew for read-only ones, as those are that came over the wire."""
         return np.array(self.terms.weights)
 
-    def scores(self, shard: Shard, windows: Longs) -> NDArray[np.float64]:
-        """Score of each window, (start, stop) bytes of tokenized.N in the shard."""
-        scores = np.zeros(len(windows))
+    def scores(self, shard: Shard, places: Sequence[Place]) -> list[float]:
+        """The score of each document of the shard: that of its best window around a match."""
+        bounds = [(place.start, place.stop, *match) for place in places for match in place.matches]
+        windows = scored_windows(np.array(bounds, dtype=np.int64), shard.kind.width_bytes)
+        of_windows, best = np.zeros(len(windows)), np.zeros(len(places))
         data, width = shard.tokenized, shard.kind.width_bytes
         options = (SATURATION, LENGTH_SHARE, self.terms.mean_length)
         by = (self.slots, self.weights)
-        surroundings.score_windows(data.data, data.state, width, windows, *by, *options, scores)
+        surroundings.score_windows(data.data, data.state, width, windows, *by, *options, of_windows)
+        np.maximum.at(best, np.repeat(np.arange(len(places)), [len(p.matches) for p in places]), of_windows)
+        scores: list[float] = best.tolist()
         return scores
 
 

@@ -97,9 +97,11 @@ def excerpt_fields(excerpt: Excerpt) -> list[Any]:
 
 
 def excerpt_of(fields: list[Any]) -> Excerpt:
-    """The excerpt that `excerpt_fields` sent."""
+    """The excerpt that `excerpt_fields` sent; ValueError where a match lies outside its window."""
     score, windows, tokens, metadata = fields
     found = [Window(first, ids, tuple((a, b) for a, b in matches)) for first, ids, matches in windows]
+    if any(not w.first <= a <= b <= w.first + len(w.token_ids) for w in found for a, b in w.matches):
+        raise ValueError("a match outside its window")
     return Excerpt(score, tuple(found), tokens, metadata)
 
 

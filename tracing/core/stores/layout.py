@@ -1,6 +1,7 @@
 """A token store's files: names, widths, pointers; infini-gram's version 4 layout, little-endian."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -27,7 +28,7 @@ class TokenType:
         """The id that no text token may have, since it starts every document."""
         return (1 << 8 * self.width_bytes) - 1
 
-    @property
+    @cached_property
     def numpy(self) -> np.dtype[Any]:
         return np.dtype(f"<u{self.width_bytes}")
 

@@ -89,10 +89,16 @@ class TextTokenizer:
         """How many bytes each token has; shape [vocab_size]."""
         return np.array([len(piece) for piece in self._pieces], dtype=np.int64)
 
+    @cached_property
+    def _array(self) -> NDArray[np.object_]:
+        """The bytes of each token, as numpy picks them: some three times as fast as one after the other."""
+        return np.array(self._pieces, dtype=np.object_)
+
     def stored_pieces(self, token_ids: NDArray[Any]) -> list[bytes]:
         """The bytes of tokens read from a store; StoreMismatch for an id outside the vocabulary."""
         try:
-            return list(map(self._pieces.__getitem__, token_ids.tolist()))
+            pieces: list[bytes] = self._array[token_ids].tolist()
+            return pieces
         except IndexError:
             raise StoreMismatch(
                 f"The store holds token id {token_ids.max()}, this tokenizer ends at {self.vocab_size - 1}: "
