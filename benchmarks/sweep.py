@@ -1,6 +1,7 @@
 """Whether a trace takes longer in a larger corpus, or in several stores: 500 tokens, one core, warm.
 
-A larger corpus has more documents to show of one text, so that each trace is measured without any, too.
+A larger corpus has more documents to show of one text, so that each trace is measured without any, too, and
+what is left is told a document.
 
 `python -m benchmarks.sweep [--tokens 10_000_000 100_000_000] [--directory DIR]`: add 1_000_000_000 for
 the largest, which takes some 12 minutes and 11 GiB of memory to make. DIR keeps stores for the next time.
@@ -70,6 +71,7 @@ def measure(where: str, stores: list[TokenStore], tokenizer: TextTokenizer, coun
         bare = [TraceRequest(token_ids=text, max_documents=0) for text in texts]
         alone = measuring.timed(tracer.trace, bare, rounds=ROUNDS)
         traces = [tracer.trace(request) for request in requests]
+        documents = float(np.median([len(trace.documents) for trace in traces]))
         rows.append(
             {
                 "where": where,
@@ -80,9 +82,10 @@ def measure(where: str, stores: list[TokenStore], tokenizer: TextTokenizer, coun
                 "trace, CPU": whole["cpu_median"],
                 "trace, p95": whole["p95"],
                 "without documents": alone["median"],
+                **({"a document": (whole["median"] - alone["median"]) / documents} if documents else {}),
                 "trace, first time": first["median"],
                 "spans": round(float(np.median([len(trace.spans) for trace in traces])), 1),
-                "documents": round(float(np.median([len(trace.documents) for trace in traces])), 1),
+                "documents": round(documents, 1),
                 "n": count,
             }
         )
@@ -99,9 +102,11 @@ def flatness(rows: list[Row]) -> list[str]:
             for name in ("trace", "without documents")
         )
         shown = ", ".join(f"{row['documents']:g}" for row in mine)
+        each = [row["a document"] for row in mine if "a document" in row]
         notes.append(
             f"{kind.capitalize()}: whole traces within {whole:.2f}x over the sizes, with {shown} documents "
-            f"to show; without their documents within {alone:.2f}x."
+            f"to show; without their documents within {alone:.2f}x, and a document took "
+            f"{min(each, default=0):.3f} to {max(each, default=0):.3f} ms."
         )
     return notes
 
