@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from tests.sites import DemoSite
 from tracing.core.stores.store import TokenStore
@@ -20,9 +20,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PAGE_MS = 60_000
-"""How long a page may take to look as a test expects: no test is about that, and a machine may be busy."""
-expect.set_options(timeout=PAGE_MS)
 REFUSED = re.compile(r"(status of|Status Error Code) (422|429)\b")
 
 

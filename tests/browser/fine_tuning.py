@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.sites import DemoSite
 
 WORK_MS = 180_000
+PAGE_MS = 20_000
 
 
 def sign_in(page: Page, site: DemoSite) -> None:
@@ -20,7 +21,7 @@ def sign_in(page: Page, site: DemoSite) -> None:
     page.get_by_label("Name").fill("admin")
     page.get_by_label("Password").fill(found[1])
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Data sets")).to_be_visible()
+    expect(page.get_by_role("heading", name="Data sets")).to_be_visible(timeout=PAGE_MS)
 
 
 def bring_rows(page: Page, site: DemoSite, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -41,7 +42,7 @@ def step_in(page: Page, site: DemoSite, parent: str, stage: str, data: str) -> N
     page.goto(f"{site.url}/checkpoints/{parent}/")
     page.get_by_role("link", name="Step in here").click()
     page.get_by_label("Stage").select_option(label=stage)
-    expect(page.get_by_role("heading", name=data)).to_be_visible()
+    expect(page.get_by_role("heading", name=data)).to_be_visible(timeout=PAGE_MS)
 
 
 def fill_numbers(
@@ -65,7 +66,7 @@ def fill_numbers(
 def start(page: Page) -> None:
     expect(page.locator("#forecast")).to_contain_text("steps, about")
     page.get_by_role("button", name="Start", exact=True).click()
-    expect(page.locator("#job")).to_be_visible()
+    expect(page.locator("#job")).to_be_visible(timeout=PAGE_MS)
 
 
 def until(page: Page, name: str, timeout: int = WORK_MS) -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
-from tests.browser.fine_tuning import WORK_MS, fill_numbers, sign_in, start, until
+from tests.browser.fine_tuning import PAGE_MS, WORK_MS, fill_numbers, sign_in, start, until
 from tests.browser.test_first_minutes import ask, finished_answer
 from tests.sites import DemoSite
 
@@ -71,7 +71,7 @@ def test_an_uploaded_row_is_learned_watched_paused_resumed_and_found_again_in_an
     page.get_by_role("button", name="Pause").click()
     until(page, "paused")
     page.reload()
-    until(page, "paused")
+    until(page, "paused", PAGE_MS)
     expect(page.locator("#job figure.chart").first).to_be_visible()
     expect(page.locator(".log")).to_contain_text("stopped to pause")
     page.get_by_role("button", name="Resume").click()

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import library_documents
 from tests.browser.fine_tuning import (
+    PAGE_MS,
     WORK_MS,
     bring_rows,
     fill_numbers,
@@ -59,7 +60,7 @@ def trace_text(page: Page, site: DemoSite, model: str, text: str) -> None:
     page.goto(f"{site.url}/trace/?model={model}")
     page.get_by_label("Text").fill(text)
     page.get_by_role("button", name="Trace").click()
-    page.locator("a.span").first.click()
+    page.locator("a.span").first.click(timeout=PAGE_MS)
 
 
 def documents_behind_the_answer(page: Page) -> Any:
@@ -131,7 +132,7 @@ def test_an_adapter_answers_without_a_restart_and_its_rated_answer_becomes_a_row
     page.get_by_role("button", name="Good", exact=True).last.click()
     page.get_by_label("This chat may become training data").check()
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Saved.")).to_be_visible()
+    expect(page.get_by_text("Saved.")).to_be_visible(timeout=PAGE_MS)
     page.goto(f"{demo_site.url}/ratings/")
     page.get_by_role("button", name="Make it").click()
     until_checked(page)

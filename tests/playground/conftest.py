@@ -11,7 +11,6 @@ import pytest
 import uvicorn
 from django.conf import settings
 from django.db import connection
-from django.test import override_settings
 
 from accounts.models import Scope, User
 from accounts.services import create_key
@@ -143,14 +142,13 @@ def api_key(ada: User) -> str:
 
 @pytest.fixture(scope="session")
 def web_server(home: Path) -> Iterator[str]:
-    """The site's address, served by uvicorn in a thread, static files and all."""
+    """The site's address, served by uvicorn in a thread."""
     config = uvicorn.Config("config.asgi:application", port=0, log_level="warning", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
-    with override_settings(SERVESTATIC_USE_FINDERS=True):
-        thread.start()
-        while not server.started:
-            time.sleep(0.02)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
     port = server.servers[0].sockets[0].getsockname()[1]
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True

@@ -18,6 +18,7 @@ from playground.supervisor import Supervisor
 from tests.browser.conftest import chromium, page
 
 __all__ = ["chromium", "page"]
+PAGE_MS = 20_000
 ASK = {"model": "tiny-one", "messages": [{"role": "user", "content": "Hello there"}], "max_tokens": 30}
 
 
@@ -44,7 +45,7 @@ def signed_in(page: Page, web_server: str, ada: User) -> Page:
     page.get_by_label("Name").fill("ada")
     page.get_by_label("Password").fill("a long password")
     page.get_by_role("button", name="Sign in", exact=True).click()
-    expect(page.get_by_role("heading", name="API keys", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="API keys", exact=True)).to_be_visible(timeout=PAGE_MS)
     return page
 
 
@@ -62,18 +63,18 @@ def test_a_key_is_made_used_up_counted_and_revoked(
     page.get_by_label("Name").fill("notebook")
     page.get_by_label("Tokens a day at most").fill("60")
     page.get_by_role("button", name="Make the key").click()
-    secret = page.get_by_label("The key", exact=True).input_value()
+    secret = page.get_by_label("The key", exact=True).input_value(timeout=PAGE_MS)
     answers = [ask(web_server, secret).status_code for _ in range(3)]
     assert answers[0] == 200
     assert answers[-1] == 429
     page.goto(f"{web_server}/usage/?by=key")
-    expect(page.get_by_role("row", name=re.compile("notebook")).first).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("notebook")).first).to_be_visible(timeout=PAGE_MS)
     page.goto(f"{web_server}/keys/")
     assert secret not in page.content()
     expect(page.get_by_text("60 tokens a day")).to_be_visible()
     expect(page.get_by_text("last used")).to_be_visible()
     page.get_by_role("button", name="Revoke notebook").click()
-    expect(page.get_by_text("· revoked")).to_be_visible()
+    expect(page.get_by_text("· revoked")).to_be_visible(timeout=PAGE_MS)
     deadline = time.monotonic() + 20
     while ask(web_server, secret).status_code != 401:
         assert time.monotonic() < deadline
@@ -92,7 +93,7 @@ def test_a_chat_over_its_limit_says_so_and_keeps_the_text(
     page.locator("#text").fill("Are you there?")
     page.locator("#text").press("Enter")
     toast = page.locator("#toast")
-    expect(toast).to_have_text("You have no requests to use. Ask an administrator for some.")
+    expect(toast).to_have_text("You have no requests to use. Ask an administrator for some.", timeout=PAGE_MS)
     expect(page.locator("#text")).to_have_value("Are you there?")
     page.goto(f"{web_server}/usage/")
     expect(page.get_by_text("0 of 0")).to_be_visible()

@@ -12,12 +12,13 @@ from accounts.models import User
 from playground.database import in_database
 from playground.models import CallRecord, Message, ToolServer
 from playground.supervisor import Supervisor
-from tests.browser.conftest import CHROMIUM, FLAGS, PAGE_MS
+from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.playground.conftest import until
 from tests.playground.tool_models import make_caller
 from training.models import Checkpoint
 
 pytestmark = pytest.mark.usefixtures("redis_server")
+TIMEOUT_MS = 60_000
 TAKES = '{"type": "object", "properties": {"a": {"enum": [1]}}, "required": ["a"]}'
 OWN = f'[{{"name": "add", "parameters": {TAKES}}}]'
 RIVER = {"type": "object", "properties": {"river": {"enum": ["Aare"]}}, "required": ["river"]}
@@ -30,7 +31,7 @@ def in_chromium(address: str, session: str, steps: Callable[[Page], None]) -> No
         context = browser.new_context(base_url=address)
         context.add_cookies([{"name": "sessionid", "value": session, "url": address}])
         page = context.new_page()
-        page.set_default_timeout(PAGE_MS)
+        page.set_default_timeout(TIMEOUT_MS)
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         steps(page)
@@ -66,14 +67,13 @@ async def test_a_persons_own_function_gets_its_result_from_them(
 
     def steps(page: Page) -> None:
         send(page, own=OWN)
-        result = page.get_by_label("What add gives").first
-        expect(result).to_be_visible()
-        while page.get_by_label("What add gives").count():
-            count = page.get_by_label("What add gives").count()
-            page.get_by_label("What add gives").first.fill("2")
+        results = page.get_by_label("What add gives")
+        expect(results.first).to_be_visible(timeout=TIMEOUT_MS)
+        while count := results.count():
+            results.first.fill("2")
             page.get_by_role("button", name="Give this result").first.click()
-            expect(page.get_by_label("What add gives")).to_have_count(count - 1)
-        expect(page.locator("article.answer")).to_have_count(2)
+            expect(results).to_have_count(count - 1, timeout=TIMEOUT_MS)
+        expect(page.locator("article.answer")).to_have_count(2, timeout=TIMEOUT_MS)
 
     await asyncio.to_thread(in_chromium, web_server, session, steps)
     calls = await in_database(lambda: list(CallRecord.objects.values_list("function", "arguments", "result")))
@@ -97,12 +97,12 @@ async def test_a_servers_function_runs_when_it_is_approved(
 
     def steps(page: Page) -> None:
         send(page, server="gauges")
-        expect(page.get_by_text("gauges would run this.").first).to_be_visible()
-        while page.get_by_role("button", name="Approve", exact=True).count():
-            count = page.get_by_role("button", name="Approve", exact=True).count()
-            page.get_by_role("button", name="Approve", exact=True).first.click()
-            expect(page.get_by_role("button", name="Approve", exact=True)).to_have_count(count - 1)
-        expect(page.locator("article.answer")).to_have_count(2)
+        expect(page.get_by_text("gauges would run this.").first).to_be_visible(timeout=TIMEOUT_MS)
+        approving = page.get_by_role("button", name="Approve", exact=True)
+        while count := approving.count():
+            approving.first.click()
+            expect(approving).to_have_count(count - 1, timeout=TIMEOUT_MS)
+        expect(page.locator("article.answer")).to_have_count(2, timeout=TIMEOUT_MS)
         page.locator(".call summary").first.click()
         expect(page.get_by_text("The Aare stands at 2.4 m. <script>").first).to_be_visible()
 
