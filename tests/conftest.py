@@ -37,13 +37,6 @@ def quick_passwords() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
-def quick_clients() -> Iterator[None]:
-    """Clients that find no static files: each would look all of them up first, a twentieth of a second."""
-    with override_settings(SERVESTATIC_USE_FINDERS=False):
-        yield
-
-
 @pytest.fixture(scope="session")
 def redis_server(home: Path) -> Iterator[redis.Redis]:
     """A real Redis on the private socket that settings.REDIS_URL names."""
